@@ -14,11 +14,10 @@ package enum DeepspeedImport {
         text: String, name: String, request: ImportRequest, library: Library
     ) throws(PlanProblems) -> ImportedPlan {
         var draft = PlanDraft()
-        let reader = SettingsReader(
-            draft.withoutAuto(try TreeSettings.read(text: text, name: name)), collector: ProblemCollector(file: name))
-        reader.needsModel(request, tool: "DeepSpeed")
+        let reader = draft.reader(
+            ofFileWithoutModel: try TreeSettings.read(text: text, name: name), tool: "DeepSpeed", request: request,
+            collector: ProblemCollector(file: name))
         let reading = DeepspeedReading(reader: reader, prefix: "")
-        if let model = request.model { draft.setModel(model) }
         let data = reading.readDegrees(devices: request.devices, into: &draft)
         reading.readNumbers(into: &draft)
         reading.readZero(into: &draft)
@@ -28,17 +27,6 @@ package enum DeepspeedImport {
         reader.reportMisspelt()
         return try draft.finished(
             reader, request: request, source: "a configuration of DeepSpeed", framework: "deepspeed", library: library)
-    }
-}
-
-extension PlanDraft {
-    /// The settings without those that are left to the training script, which are noted.
-    mutating func withoutAuto(_ settings: [Setting]) -> [Setting] {
-        let open = settings.filter { $0.value == .word("auto") }
-        if !open.isEmpty {
-            leave("\(open.map(\.name).joined(separator: ", ")): auto, which the training script decides")
-        }
-        return settings.filter { $0.value != .word("auto") }
     }
 }
 

@@ -1,7 +1,7 @@
 package import Plans
 package import Reading
 
-/// What an import made of another tool's file.
+/// The plan that an import made of another tool's file, with its remarks.
 package struct ImportedPlan: Sendable {
     /// The plan file.
     package var text: String

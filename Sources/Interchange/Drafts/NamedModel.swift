@@ -25,13 +25,30 @@ extension ImportRequest {
     }
 }
 
-extension SettingsReader {
-    /// Reports that a file without a model needs one.
-    func needsModel(_ request: ImportRequest, tool: String) {
-        guard request.model == nil else { return }
-        collector.adopt(
-            PlanProblem(
-                file: file, field: "model", rule: "is missing: files of \(tool) hold none",
-                fix: "say it with --model, a shape such as llama3-8b or a Hugging Face configuration"))
+extension PlanDraft {
+    /// The settings without those that are left to the training script, which are noted.
+    mutating func withoutAuto(_ settings: [Setting]) -> [Setting] {
+        let open = settings.filter { $0.value == .word("auto") }
+        if !open.isEmpty {
+            leave("\(open.map(\.name).joined(separator: ", ")): auto, which the training script decides")
+        }
+        return settings.filter { $0.value != .word("auto") }
+    }
+
+    /// Begins to read a file of a tool whose files hold no model: takes the model that the user names, or reports that one is
+    /// needed.
+    mutating func reader(
+        ofFileWithoutModel settings: [Setting], tool: String, request: ImportRequest, collector: ProblemCollector
+    ) -> SettingsReader {
+        let reader = SettingsReader(withoutAuto(settings), collector: collector)
+        if let model = request.model {
+            setModel(model)
+        } else {
+            collector.adopt(
+                PlanProblem(
+                    file: collector.file, field: "model", rule: "is missing: files of \(tool) hold none",
+                    fix: "say it with --model, a shape such as llama3-8b or a Hugging Face configuration"))
+        }
+        return reader
     }
 }

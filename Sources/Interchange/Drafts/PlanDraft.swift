@@ -66,15 +66,17 @@ package struct PlanDraft: Sendable {
     /// The plan file. Keys stand in the order of `sections`, with their origin behind them.
     /// - Parameter header: lines of comment above it.
     package func yaml(header: [String]) -> String {
-        var lines = header.map { $0.isEmpty ? "#" : "# \($0)" }
         let order = Self.sections
         let sorted = entries.enumerated().sorted { a, b in
             let left = order.firstIndex(of: a.element.path[0]) ?? order.count
             let right = order.firstIndex(of: b.element.path[0]) ?? order.count
             return (left, a.offset) < (right, b.offset)
         }.map(\.element)
-        Self.render(sorted[...].map { $0 }, depth: 0, into: &lines)
-        return lines.joined(separator: "\n") + "\n"
+        let lines = KeyTree.lines(sorted, path: \.path) { key, entry in
+            let line = key + entry.value.yaml
+            return entry.origin.map { line.padding(to: 36) + " # " + $0 } ?? line
+        }
+        return (PlainComment.lines(header) + lines).joined(separator: "\n") + "\n"
     }
 
     private static let sections = [
@@ -82,27 +84,6 @@ package struct PlanDraft: Sendable {
         "loss",
         "lora", "packing", "rampupBatchSize", "framework", "layout", "run", "measured", "train",
     ]
-
-    private static func render(_ entries: [Entry], depth: Int, into lines: inout [String]) {
-        let indent = String(repeating: "  ", count: depth)
-        var done: Set<String> = []
-        for entry in entries {
-            let key = entry.path[depth]
-            guard done.insert(key).inserted else { continue }
-            let inner = entries.filter { $0.path.count > depth + 1 && $0.path[depth] == key }
-            if inner.isEmpty {
-                let line = "\(indent)\(key): \(entry.value.yaml)"
-                guard let origin = entry.origin else {
-                    lines.append(line)
-                    continue
-                }
-                lines.append(line.padding(to: 36) + " # " + origin)
-            } else {
-                lines.append("\(indent)\(key):")
-                render(inner, depth: depth + 1, into: &lines)
-            }
-        }
-    }
 
     static func quoted(_ text: String) -> String {
         let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-./_@ ".contains($0)) }

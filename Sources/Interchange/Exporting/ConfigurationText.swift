@@ -62,24 +62,13 @@ struct ConfigurationText {
 
     /// - Parameter header: lines of comment above the keys.
     func yaml(header: [String]) -> String {
-        var lines = header.map { $0.isEmpty ? "#" : "# \($0)" }
-        Self.render(entries, depth: 0, into: &lines)
-        return lines.joined(separator: "\n") + "\n"
+        let lines = KeyTree.lines(entries, path: \.path) { key, entry in key + entry.value.yaml }
+        return (PlainComment.lines(header) + lines).joined(separator: "\n") + "\n"
     }
 
-    private static func render(_ entries: [(path: [String], value: Value)], depth: Int, into lines: inout [String]) {
-        let indent = String(repeating: "  ", count: depth)
-        var done: Set<String> = []
-        for entry in entries {
-            let key = entry.path[depth]
-            guard done.insert(key).inserted else { continue }
-            let inner = entries.filter { $0.path.count > depth + 1 && $0.path[depth] == key }
-            if inner.isEmpty {
-                lines.append("\(indent)\(key): \(entry.value.yaml)")
-            } else {
-                lines.append("\(indent)\(key):")
-                render(inner, depth: depth + 1, into: &lines)
-            }
-        }
+    /// Sets the keys of a section, and the class of Python that takes them.
+    mutating func set(_ section: String, target: String, _ fields: [(name: String, value: Value)]) {
+        if !target.isEmpty { set("\(section)._target_", .word(target)) }
+        for field in fields { set("\(section).\(field.name)", field.value) }
     }
 }

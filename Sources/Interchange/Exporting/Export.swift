@@ -39,7 +39,7 @@ package struct Export: Sendable {
     package var withoutFiles: Export { Export(files: [], gaps: gaps, plan: plan) }
 }
 
-/// What is known of a plan beyond the plan: its price, and what it is called.
+/// Figures and texts that an export states beside the plan: its price, its file, and the release that wrote it.
 package struct ExportContext: Sendable {
     /// The plan's file as the user named it.
     package var source: String

@@ -69,7 +69,7 @@ struct JSONEntries {
 
     /// The map as YAML with nested maps, and comments above it.
     func yaml(header: [String]) -> String {
-        var lines = header.map { "# \($0)" }
+        var lines = PlainComment.lines(header)
         Self.render(entries, indent: "", into: &lines)
         return lines.joined(separator: "\n") + "\n"
     }

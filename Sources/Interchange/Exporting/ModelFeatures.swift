@@ -1,6 +1,6 @@
 internal import Models
 
-/// What a model has beyond a plain stack of blocks with multi-head attention and a feed-forward network: what other tools'
+/// A property of a model that a plain stack of blocks with multi-head attention and a feed-forward network lacks, and other tools'
 /// files may be unable to say.
 struct ModelFeature: Hashable {
     /// What it is.

@@ -9,6 +9,6 @@ enum TrainyardExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
-        [ExportedFile("plan.yaml", header.map { "# \($0)\n" }.joined() + context.planText)]
+        [ExportedFile("plan.yaml", PlainComment.lines(header).joined(separator: "\n") + "\n" + context.planText)]
     }
 }

@@ -9,10 +9,9 @@ package enum AccelerateImport {
         text: String, name: String, request: ImportRequest, library: Library
     ) throws(PlanProblems) -> ImportedPlan {
         var draft = PlanDraft()
-        let reader = SettingsReader(
-            draft.withoutAuto(try TreeSettings.read(text: text, name: name)), collector: ProblemCollector(file: name))
-        reader.needsModel(request, tool: "accelerate")
-        if let model = request.model { draft.setModel(model) }
+        let reader = draft.reader(
+            ofFileWithoutModel: try TreeSettings.read(text: text, name: name), tool: "accelerate", request: request,
+            collector: ProblemCollector(file: name))
         let reading = AccelerateReading(reader: reader)
         reading.read(into: &draft, request: request)
         reader.expect(AccelerateReading.silent)

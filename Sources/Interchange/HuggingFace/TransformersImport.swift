@@ -29,9 +29,8 @@ package enum TransformersImport {
                 reader, request: request, source: "a model's configuration of transformers", framework: nil,
                 library: library)
         }
-        let reader = SettingsReader(draft.withoutAuto(all), collector: collector)
-        reader.needsModel(request, tool: "TrainingArguments")
-        if let model = request.model { draft.setModel(model) }
+        let reader = draft.reader(
+            ofFileWithoutModel: all, tool: "TrainingArguments", request: request, collector: collector)
         let reading = TransformersReading(
             reader: reader, devices: request.devices, library: library, hasTokens: request.tokens != nil)
         let framework = reading.read(into: &draft)

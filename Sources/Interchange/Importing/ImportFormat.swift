@@ -31,11 +31,11 @@ package enum ImportFormat: String, CaseIterable, Sendable {
     package static func detect(text: String, name: String) -> ImportFormat? {
         if TorchtitanArguments.looks(text) { return .torchtitan }
         guard let settings = try? TreeSettings.read(text: text, name: name) else {
-            return TreeDetection.format(text: text, name: name)
-                ?? (TreeDetection.isTree(text, name: name) ? nil : .megatronLM)
+            // Scripts, lists of arguments and logs are no trees.
+            return TreeDetection.isNamedTree(name) ? TreeDetection.damaged(text) : .megatronLM
         }
         let keys = Set(settings.map(\.name))
-        if let format = TreeDetection.format(text: text, name: name) { return format }
+        if let format = TreeDetection.format(settings) { return format }
         if TransformersImport.looks(keys) { return .transformers }
         if AccelerateImport.looks(keys) { return .accelerate }
         if DeepspeedImport.looks(keys) { return .deepspeed }

@@ -2,17 +2,13 @@ import Reading
 
 /// Tells configurations that are trees of keys by the keys that only one tool has.
 enum TreeDetection {
-    private static func isNamedTree(_ name: String) -> Bool {
+    /// Whether a file is called a tree of keys.
+    static func isNamedTree(_ name: String) -> Bool {
         [".yaml", ".yml", ".json"].contains { name.lowercased().hasSuffix($0) }
     }
 
-    /// Whether a text is a tree of keys, or a file that is called so. Scripts, lists of arguments and logs are none.
-    static func isTree(_ text: String, name: String) -> Bool {
-        isNamedTree(name) || (try? TreeSettings.read(text: text, name: name)) != nil
-    }
-
     /// The format of a tree with a mistake in its syntax, which the reading of the format then reports.
-    private static func damaged(_ text: String) -> ImportFormat? {
+    static func damaged(_ text: String) -> ImportFormat? {
         let marks: [(String, ImportFormat)] = [
             ("_target_: megatron.bridge", .megatronBridge), ("_target_: nemo.", .nemo), ("pre_trainer:", .primus),
             ("pp_engine:", .nanotron), ("is_llama_config:", .nanotron), ("pipe_parallel_size", .gptNeoX),
@@ -22,11 +18,8 @@ enum TreeDetection {
         return marks.first { text.contains($0.0) }?.1
     }
 
-    /// The format of a YAML or JSON text; nil: it is none, or looks like none that is told here.
-    static func format(text: String, name: String) -> ImportFormat? {
-        guard let settings = try? TreeSettings.read(text: text, name: name) else {
-            return isNamedTree(name) ? damaged(text) : nil
-        }
+    /// The format of a tree with these settings; nil: it looks like none that is told here.
+    static func format(_ settings: [Setting]) -> ImportFormat? {
         let names = Set(settings.map { $0.name.replacing("-", with: "_") })
         func has(_ keys: String...) -> Bool { keys.allSatisfy(names.contains) }
         func hasSection(_ section: String) -> Bool { names.contains { $0.hasPrefix(section + ".") } }

@@ -1,6 +1,6 @@
 /// Pieces of the scripts of batch systems.
 enum BatchText {
-    static func comments(_ lines: [String]) -> String { lines.map { "# \($0)\n" }.joined() }
+    static func comments(_ lines: [String]) -> String { PlainComment.lines(lines).map { $0 + "\n" }.joined() }
 
     /// A word of bash in printable ASCII, whatever the text holds.
     static func word(_ text: String) -> String {

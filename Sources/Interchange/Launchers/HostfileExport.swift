@@ -24,7 +24,7 @@ enum HostfileExport: Launcher {
                 "", "Open MPI 4 and 5, \(job.words("host", "rank")): put in your hosts. run.sh starts them.",
             ]
         let hosts = (1...job.nodes).map { "node\($0) slots=\($0 == job.nodes ? job.lastNode : job.perNode)\n" }
-        return BatchText.comments(top).replacing("# \n", with: "#\n") + hosts.joined()
+        return BatchText.comments(top) + hosts.joined()
     }
 
     private static func rankfile(_ job: LaunchedJob) -> String {
@@ -34,7 +34,7 @@ enum HostfileExport: Launcher {
                 "RANKFILE=rankfile ./run.sh takes it in place of the order of the hostfile. Put in the same hosts.",
             ]
         let ranks = (0..<job.ranks).map { "rank \($0)=node\($0 / job.perNode + 1) slot=\($0 % job.perNode)\n" }
-        return BatchText.comments(top).replacing("# \n", with: "#\n") + ranks.joined()
+        return BatchText.comments(top) + ranks.joined()
     }
 
     private static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob) -> String {

@@ -4,7 +4,7 @@ package import Reading
 package struct MegatronArguments {
     /// Settings by the names of the parsed object.
     package var settings: [Setting] = []
-    /// What kind of file it is, for people.
+    /// The kind of the file, for people.
     package var kind = ""
     /// Devices of the run, as the launcher's options or the log say.
     package var devices: Setting?
@@ -23,13 +23,8 @@ package struct MegatronArguments {
         }
         if first?.hasPrefix("--") == true {
             kind = "a list of Megatron-LM's arguments"
-            // A list has one command on many lines.
-            let words = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
-                let cut = line.hasSuffix("\\") ? line.dropLast() : line
-                return "\(cut) \\"
-            }
-            let plain = ShellScript(Self.withoutComments(words.joined(separator: "\n")))
-            read(plain.commands.flatMap { $0 }, table: table, collector: collector)
+            // Every line is a command of its own, whose words are arguments.
+            read(ShellScript(text).commands.flatMap { $0 }, table: table, collector: collector)
             return
         }
         kind = "a script that starts Megatron-LM"
@@ -48,27 +43,6 @@ package struct MegatronArguments {
             return
         }
         read(best.words, table: table, collector: collector)
-    }
-
-    /// Comments of a list end with their line.
-    private static func withoutComments(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
-            var isQuoted: Character?
-            var before: Character = " "
-            var kept = ""
-            for character in line {
-                if let quote = isQuoted {
-                    if character == quote { isQuoted = nil }
-                } else if character == "'" || character == "\"" {
-                    isQuoted = character
-                } else if character == "#", before.isWhitespace {
-                    return kept + "\\"
-                }
-                kept.append(character)
-                before = character
-            }
-            return kept
-        }.joined(separator: "\n")
     }
 
     private static func known(_ command: [PlacedText], table: MegatronTable) -> Int {

@@ -6,7 +6,7 @@ internal import Schedules
 enum MegatronExport: Exporter {
     static let target = ExportTarget.megatronLM
 
-    /// What the arguments can say of a model.
+    /// Features of a model that the arguments can say.
     static let model: Set<ModelFeature.Kind> = [
         .qkNormHead, .experts, .firstDense, .everyOther, .sharedExperts, .sharedGate, .routerCorrection, .nodeLimit,
         .latentExperts, .capacity, .latent, .layerNorm, .learnedPositions, .positionEntries, .noPositions, .allBiases,
@@ -145,7 +145,7 @@ enum MegatronExport: Exporter {
         let usual = usualTraining(beside: stated)
         let arguments = stated + usual
         var comments =
-            header.map { "# \($0)" } + [
+            PlainComment.lines(header) + [
                 "# Every run needs data: say --data-path and your tokenizer in place of --mock-data and NullTokenizer."
             ]
         if !usual.isEmpty {

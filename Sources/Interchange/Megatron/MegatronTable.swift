@@ -25,14 +25,10 @@ package struct MegatronTable: Sendable {
 
     /// - Throws: one problem if the file is not where the program's files are.
     package static func read(_ library: Library) throws(PlanProblems) -> MegatronTable {
-        let problem = PlanProblems([
-            PlanProblem(
-                file: file, field: "", rule: "is not found, so that arguments of Megatron-LM cannot be read",
-                fix: "set TRAINYARD_HOME to the folder that holds cluster/ and interchange/")
-        ])
-        guard let path = library.existing(file), let root = JSONFile.value(path)?.map,
-            let flags = root["flags"]?.map
-        else { throw problem }
+        let loss = "arguments of Megatron-LM cannot be read"
+        let root = try ToolTable.root(file, so: loss, library)
+        let problem = ToolTable.missing(file, so: loss)
+        guard let flags = root["flags"]?.map else { throw problem }
         var arguments: [String: Argument] = [:]
         for (flag, entry) in flags {
             guard let fields = entry.list, fields.count >= 2, let destination = fields[0].text else { throw problem }

@@ -15,16 +15,12 @@ enum BridgeExport: Exporter {
     ) -> [ExportedFile] {
         var fields = MegatronFields(plan, layout: layout, context: context)
         var text = ConfigurationText()
-        func add(_ section: String, _ target: String, _ own: [(name: String, value: ConfigurationText.Value)]) {
-            if !target.isEmpty { text.set("\(section)._target_", .word(target)) }
-            for field in own { text.set("\(section).\(field.name)", field.value) }
-        }
         text.set("_target_", .word("megatron.bridge.training.config.ConfigContainer"))
         let training = fields.take([
             "micro_batch_size", "global_batch_size", "rampup_batch_size", "train_iters", "train_samples",
         ])
-        add(
-            "train", "megatron.bridge.training.config.TrainingConfig",
+        text.set(
+            "train", target: "megatron.bridge.training.config.TrainingConfig",
             training.filter { $0.name != "train_iters" && $0.name != "train_samples" }
                 + [("train_iters", .count(MegatronFields.steps(plan, context)))])
         let (bf16, fp16) = (fields.has("bf16"), fields.has("fp16"))
@@ -36,40 +32,40 @@ enum BridgeExport: Exporter {
                     bf16 ? "torch.bfloat16" : fp16 ? "torch.float16" : "torch.float32")
             )
         }
-        add(
-            "mixed_precision", "megatron.bridge.training.mixed_precision.MixedPrecisionConfig",
+        text.set(
+            "mixed_precision", target: "megatron.bridge.training.mixed_precision.MixedPrecisionConfig",
             [("bf16", .flag(bf16)), ("fp16", .flag(fp16)), ("fp32", .flag(!bf16 && !fp16))] + types
                 + fields.take(MegatronFields.precision))
         let isSharded = fields.has("use_distributed_optimizer")
         var ddp = fields.take(MegatronFields.ddp)
         if !isSharded { ddp.append(("use_distributed_optimizer", .flag(false))) }
-        add("ddp", "megatron.bridge.training.config.DistributedDataParallelConfig", ddp)
+        text.set("ddp", target: "megatron.bridge.training.config.DistributedDataParallelConfig", ddp)
         let schedule = fields.take(["lr_warmup_iters", "lr_decay_style"])
         let seed = fields.take(["seed"])
         let checkpoint = fields.take(["save", "save_interval", "ckpt_format"])
-        add(
-            "optimizer", "megatron.bridge.training.config.OptimizerConfig",
+        text.set(
+            "optimizer", target: "megatron.bridge.training.config.OptimizerConfig",
             [("use_distributed_optimizer", .flag(isSharded))] + fields.take(MegatronFields.optimizer))
-        add("scheduler", "megatron.bridge.training.config.SchedulerConfig", schedule)
+        text.set("scheduler", target: "megatron.bridge.training.config.SchedulerConfig", schedule)
         let vocab = plan.model.vocab
-        add(
+        text.set(
             "model",
-            plan.model.mla == nil
+            target: plan.model.mla == nil
                 ? "megatron.bridge.models.gpt_provider.GPTModelProvider"
                 : "megatron.bridge.models.mla_provider.MLAModelProvider", fields.fields.map(modelField))
-        add(
-            "dataset", "megatron.bridge.training.config.MockGPTDatasetConfig",
+        text.set(
+            "dataset", target: "megatron.bridge.training.config.MockGPTDatasetConfig",
             [
                 ("seq_length", .count(plan.model.sequence)), ("random_seed", .count(1234)),
                 ("reset_position_ids", .flag(false)), ("reset_attention_mask", .flag(false)),
                 ("eod_mask_loss", .flag(false)),
             ])
-        add(
-            "tokenizer", "megatron.bridge.training.tokenizers.config.TokenizerConfig",
+        text.set(
+            "tokenizer", target: "megatron.bridge.training.tokenizers.config.TokenizerConfig",
             [("tokenizer_type", .word("NullTokenizer")), ("vocab_size", .count(vocab))])
-        add("logger", "megatron.bridge.training.config.LoggerConfig", [("log_interval", .count(10))])
-        add("checkpoint", "megatron.bridge.training.config.CheckpointConfig", checkpoint)
-        if !seed.isEmpty { add("rng", "megatron.bridge.training.config.RNGConfig", seed) }
+        text.set("logger", target: "megatron.bridge.training.config.LoggerConfig", [("log_interval", .count(10))])
+        text.set("checkpoint", target: "megatron.bridge.training.config.CheckpointConfig", checkpoint)
+        if !seed.isEmpty { text.set("rng", target: "megatron.bridge.training.config.RNGConfig", seed) }
         let comment = [
             "\(plan.devices) devices. Read it with ConfigContainer.from_yaml and start megatron.bridge.training.pretrain.pretrain;",
             "dataset and tokenizer are stand-ins, since every run needs some.",

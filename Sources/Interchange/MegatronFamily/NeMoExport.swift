@@ -23,17 +23,13 @@ enum NeMoExport: Exporter {
     ) -> [ExportedFile] {
         var fields = MegatronFields(plan, layout: layout, context: context)
         var text = ConfigurationText()
-        func add(_ section: String, _ target: String, _ own: [(name: String, value: ConfigurationText.Value)]) {
-            text.set("\(section)._target_", .word(target))
-            for field in own { text.set("\(section).\(field.name)", field.value) }
-        }
         text.set("_target_", .word("nemo.collections.llm.api.pretrain"))
         text.set("_partial_", .flag(true))
         let (bf16, fp16) = (fields.has("bf16"), fields.has("fp16"))
         _ = fields.take(["bf16", "fp16", "train_iters", "train_samples", "save", "ckpt_format", "seq_length"])
         let perNode = min(plan.devices, max(1, plan.cluster.devicesPerNode))
-        add(
-            "trainer", "nemo.lightning.pytorch.trainer.Trainer",
+        text.set(
+            "trainer", target: "nemo.lightning.pytorch.trainer.Trainer",
             [
                 ("accelerator", .word("gpu")), ("devices", .count(perNode)),
                 ("num_nodes", .count(max(1, (plan.devices + perNode - 1) / perNode))),
@@ -41,8 +37,8 @@ enum NeMoExport: Exporter {
                 ("use_distributed_sampler", .flag(false)),
             ])
         let type: ConfigurationText.Value = .object(bf16 ? "torch.bfloat16" : fp16 ? "torch.float16" : "torch.float32")
-        add(
-            "trainer.plugins", "nemo.lightning.pytorch.plugins.mixed_precision.MegatronMixedPrecision",
+        text.set(
+            "trainer.plugins", target: "nemo.lightning.pytorch.plugins.mixed_precision.MegatronMixedPrecision",
             [
                 ("precision", .word(bf16 ? "bf16-mixed" : fp16 ? "16-mixed" : "32")), ("params_dtype", type),
                 ("pipeline_dtype", type),
@@ -52,32 +48,32 @@ enum NeMoExport: Exporter {
         let instances = fields.take(["num_distributed_optimizer_instances"])
         var ddp = fields.take(MegatronFields.ddp)
         if !isSharded { ddp.append(("use_distributed_optimizer", .flag(false))) }
-        add(
-            "trainer.strategy", "nemo.lightning.pytorch.strategies.megatron_strategy.MegatronStrategy",
+        text.set(
+            "trainer.strategy", target: "nemo.lightning.pytorch.strategies.megatron_strategy.MegatronStrategy",
             fields.take(strategy) + instances + (isFSDP ? [("fsdp", .word("megatron"))] : []))
-        add(
+        text.set(
             "trainer.strategy.ddp",
-            "megatron.core.distributed.distributed_data_parallel_config.DistributedDataParallelConfig",
+            target: "megatron.core.distributed.distributed_data_parallel_config.DistributedDataParallelConfig",
             ddp)
         let interval = fields.take(["save_interval"])
         _ = fields.take(["seed"])
         let minimum = fields.take(["min_lr"])
         let schedule = fields.take(["lr_warmup_iters", "lr_decay_style"])
-        add(
-            "optim", "nemo.lightning.pytorch.optim.megatron.MegatronOptimizerModule", [])
-        add(
-            "optim.config", "megatron.core.optimizer.optimizer_config.OptimizerConfig",
+        text.set(
+            "optim", target: "nemo.lightning.pytorch.optim.megatron.MegatronOptimizerModule", [])
+        text.set(
+            "optim.config", target: "megatron.core.optimizer.optimizer_config.OptimizerConfig",
             [("bf16", .flag(bf16)), ("fp16", .flag(fp16)), ("use_distributed_optimizer", .flag(isSharded))]
                 + fields.take(MegatronFields.optimizer))
         if let warmup = schedule.first(where: { $0.name == "lr_warmup_iters" }),
             schedule.contains(where: { $0.value == .word("cosine") })
         {
-            add(
-                "optim.lr_scheduler", "nemo.lightning.pytorch.optim.lr_scheduler.CosineAnnealingScheduler",
+            text.set(
+                "optim.lr_scheduler", target: "nemo.lightning.pytorch.optim.lr_scheduler.CosineAnnealingScheduler",
                 [("warmup_steps", warmup.value), ("constant_steps", .count(0))] + minimum)
         }
-        add(
-            "data", "nemo.collections.llm.gpt.data.mock.MockDataModule",
+        text.set(
+            "data", target: "nemo.collections.llm.gpt.data.mock.MockDataModule",
             [("seq_length", .count(plan.model.sequence))]
                 + fields.take(["micro_batch_size", "global_batch_size", "rampup_batch_size"]))
         let isLatent = plan.model.mla != nil
@@ -89,14 +85,14 @@ enum NeMoExport: Exporter {
                 ("moe_shared_expert_overlap", .flag(false)), ("q_lora_rank", .nothing),
             ].filter { field in isLatent && !fields.has(field.name) }
         let overlap = fields.take(["tp_comm_overlap"])
-        add(
+        text.set(
             "model",
-            isLatent
+            target: isLatent
                 ? "nemo.collections.llm.gpt.model.deepseek.DeepSeekModel"
                 : "nemo.collections.llm.gpt.model.base.GPTModel", [])
-        add(
+        text.set(
             "model.config",
-            isLatent
+            target: isLatent
                 ? "nemo.collections.llm.gpt.model.deepseek.DeepSeekConfig"
                 : "nemo.collections.llm.gpt.model.base.GPTConfig",
             [("seq_length", .count(plan.model.sequence))]
@@ -108,9 +104,9 @@ enum NeMoExport: Exporter {
                     )
                 } + overlap + standard)
         if let every = interval.first {
-            add("log", "nemo.lightning.nemo_logger.NeMoLogger", [("log_dir", .word("checkpoints"))])
-            add(
-                "log.ckpt", "nemo.lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",
+            text.set("log", target: "nemo.lightning.nemo_logger.NeMoLogger", [("log_dir", .word("checkpoints"))])
+            text.set(
+                "log.ckpt", target: "nemo.lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",
                 [("every_n_train_steps", every.value), ("save_last", .flag(true))])
         }
         let comment = [

@@ -12,15 +12,9 @@ struct ShapeTable: Sendable {
     /// - Throws: one problem if the file is not where the program's files are.
     static func read(_ tool: String, _ library: Library) throws(PlanProblems) -> ShapeTable {
         let file = "interchange/\(tool).json"
-        guard let path = library.existing(file), let root = JSONFile.value(path)?.map,
-            let models = root["models"]?.map
-        else {
-            throw PlanProblems([
-                PlanProblem(
-                    file: file, field: "", rule: "is not found, so that shapes cannot be looked up",
-                    fix: "set TRAINYARD_HOME to the folder that holds cluster/ and interchange/")
-            ])
-        }
+        let loss = "shapes cannot be looked up"
+        let root = try ToolTable.root(file, so: loss, library)
+        guard let models = root["models"]?.map else { throw ToolTable.missing(file, so: loss) }
         var shapes: [String: [String: Setting.Value]] = [:]
         for (name, fields) in models {
             var values: [String: Setting.Value] = [:]

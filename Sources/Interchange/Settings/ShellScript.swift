@@ -163,8 +163,10 @@ struct ShellScript {
         var rest = PlacedText()
         rest.letters = Array(first.letters[(equals + 1)...])
         var values: [PlacedText]
+        var isList = false
         if rest.isEmpty, fragments.count == 1, case .symbol("(")? = current {
             next += 1
+            isList = true
             values = list()
         } else {
             var whole = PlacedText()
@@ -173,11 +175,8 @@ struct ShellScript {
         }
         guard isTaken else { return true }
         if adds, let old = variables[name] {
-            if values.count == 1, old.count == 1, !tokens.isEmpty, rest.isEmpty == false || fragments.count > 1 {
-                values = [concatenated(old[0], values[0])]
-            } else {
-                values = old + values
-            }
+            // A text is put behind a text, a word behind a list.
+            values = !isList && old.count == 1 ? [concatenated(old[0], values[0])] : old + values
         }
         variables[name] = values
         return true

@@ -3,7 +3,7 @@ package import Reading
 /// The settings of a run of torchtitan: those of its older TOML files, or of the flags that it takes today.
 package struct TorchtitanArguments {
     package var settings: [Setting] = []
-    /// What kind of file it is, for people.
+    /// The kind of the file, for people.
     package var kind = ""
     /// The module that `--module` names, and its function.
     package var module: Setting?

@@ -146,7 +146,7 @@ enum TorchtitanExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
-        let comments = header.map { "# \($0)" }
+        let comments = PlainComment.lines(header)
         let start =
             "# Start it beside \(TorchtitanModule.name).py: PYTHONPATH=. torchrun … -m torchtitan.train @ these words."
         let lines = comments + [start] + arguments(plan, layout: layout, context: context)

@@ -18,15 +18,10 @@ package struct TorchtitanTable: Sendable {
 
     /// - Throws: one problem if the file is not where the program's files are.
     package static func read(_ library: Library) throws(PlanProblems) -> TorchtitanTable {
-        guard let path = library.existing(file), let root = JSONFile.value(path)?.map,
-            let flavors = root["flavors"]?.map,
-            let presets = root["presets"]?.map
-        else {
-            throw PlanProblems([
-                PlanProblem(
-                    file: file, field: "", rule: "is not found, so that flavours of torchtitan cannot be read",
-                    fix: "set TRAINYARD_HOME to the folder that holds cluster/ and interchange/")
-            ])
+        let loss = "flavours of torchtitan cannot be read"
+        let root = try ToolTable.root(file, so: loss, library)
+        guard let flavors = root["flavors"]?.map, let presets = root["presets"]?.map else {
+            throw ToolTable.missing(file, so: loss)
         }
         return TorchtitanTable(
             flavors: flavors.compactMapValues(\.map),

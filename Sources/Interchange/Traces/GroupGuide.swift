@@ -49,7 +49,7 @@ struct GroupGuide {
         return .collective
     }
 
-    /// What a collective of `rank` is for.
+    /// The parallelism that a collective of `rank` serves.
     /// - Parameters:
     ///   - kernel: the kernel's name.
     ///   - groups: process groups that the trace lists.
@@ -133,7 +133,7 @@ struct GroupGuide {
 
     // MARK: By words and sizes
 
-    /// What the description of a process group means: those of Megatron-LM and of meshes of PyTorch.
+    /// The parallelism that the description of a process group names, as Megatron-LM and meshes of PyTorch write it.
     private func parts(_ kind: Kind, words: String) -> StepParts? {
         func has(_ parts: [String]) -> Bool { parts.contains { words.contains($0) } }
         if has(["expert_data", "intra_partial_expert"]) { return .data }

@@ -18,7 +18,7 @@ struct JSONScanner {
         if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { place = 3 }
     }
 
-    /// The same text from another place on.
+    /// A scanner of this text that begins at another place.
     func at(_ place: Int) -> JSONScanner {
         var other = self
         other.place = place

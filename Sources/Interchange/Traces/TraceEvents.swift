@@ -35,7 +35,7 @@ struct TraceEvents {
         var end: Double { start + duration }
     }
 
-    /// What the profiler noted of a collective or message.
+    /// Fields of a collective or message that the profiler noted.
     struct Collective: Hashable {
         var name: String?
         var groupName: String?

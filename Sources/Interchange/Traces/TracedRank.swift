@@ -36,7 +36,7 @@ package struct TracedRank: Hashable, Sendable {
     package var steps: [TracedStep]
 }
 
-/// What traces of one run say.
+/// The ranks of one run, as its traces have them.
 package struct TracedRun: Sendable {
     /// The kind of traces.
     package enum Source: String, Sendable {

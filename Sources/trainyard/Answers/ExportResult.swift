@@ -13,12 +13,15 @@ struct ExportResult {
     /// The price of the nearest plan, where it is another.
     private let changed: Estimate?
 
-    init(_ target: ExportTarget, estimate: Estimate, source: String, nearest: Bool) throws {
+    /// - Parameter context: that of `estimate`, which all targets share.
+    init(
+        _ target: ExportTarget, estimate: Estimate, context original: ExportContext, nearest: Bool
+    ) throws {
         self.target = target
-        original = estimate
+        self.original = estimate
         var plan = estimate.plan
         plan.layout = estimate.layout
-        let draft = target.export(plan, context: Self.context(estimate, source: source))
+        let draft = target.export(plan, context: original)
         guard !draft.gaps.isEmpty else {
             (export, changed) = (draft, nil)
             return
@@ -29,7 +32,7 @@ struct ExportResult {
         }
         // The files state the price of the plan that they hold.
         let repriced = try price(plan: draft.plan, layout: layout)
-        let context = Self.context(repriced, source: source)
+        let context = Self.context(repriced, source: original.source)
         var again = target.export(plan, context: context)
         // The files say another plan than the given one; here it is.
         if !again.files.contains(where: { $0.name == "plan.yaml" }) {
@@ -38,7 +41,9 @@ struct ExportResult {
         (export, changed) = (again, repriced)
     }
 
-    private static func context(_ estimate: Estimate, source: String) -> ExportContext {
+    /// What is known of a priced plan.
+    /// - Parameter source: the plan's file as the user named it.
+    static func context(_ estimate: Estimate, source: String) -> ExportContext {
         let plan = Self.writtenOut(estimate)
         let step = estimate.iteration.seconds
         let stated = plan.train?.checkpoint?.every

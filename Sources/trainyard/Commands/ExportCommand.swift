@@ -63,9 +63,9 @@ struct ExportCommand: ParsableCommand {
                 "\(file): the plan does not fit in the memory of \(estimate.tightestDevice), so it is not exported; "
                     + "`trainyard plan \(file) --search` looks for a layout that does")
         }
-        var results: [ExportResult] = []
-        for target in targets {
-            results.append(try ExportResult(target, estimate: estimate, source: file, nearest: nearest))
+        let context = ExportResult.context(estimate, source: file)
+        let results = try targets.map {
+            try ExportResult($0, estimate: estimate, context: context, nearest: nearest)
         }
         let failed = results.filter { $0.export.files.isEmpty }
         if to != "all" || failed.count == results.count {
