@@ -78,7 +78,7 @@ enum JobSetExport: Launcher {
                                 - --tee=3
                                 - pretrain_gpt.py
                               args:
-            \(PodText.arguments(job, run, depth: 20, leading: [], signal: true))
+            \(PodText.arguments(job, run, depth: 20, signal: true))
                               resources:
                                 limits: {\(run.resource): \(job.perNode)}
                               volumeMounts:

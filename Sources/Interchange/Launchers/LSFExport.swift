@@ -1,28 +1,19 @@
 internal import Plans
 
 /// Writes a batch script of IBM Spectrum LSF.
-enum LSFExport: Launcher {
+enum LSFExport: BatchLauncher {
     static let target = ExportTarget.lsf
 
-    static func takesSmallerLastNode(_ software: JobSoftware) -> Bool { software == .trainyard }
+    static let file = "job.lsf"
 
-    static func files(of job: LaunchedJob) -> [ExportedFile] {
-        let text =
-            switch job.program {
-            case .trainyard(let run): trainyard(job, run)
-            case .megatronLM(let run): megatron(job, run)
-            }
-        return [ExportedFile("job.lsf", text, isExecutable: true)]
-    }
-
-    private static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob) -> String {
+    static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
         #"""
         #!/bin/bash
         \#(BatchText.comments(job.comments))#
         # LSF, \#(job.words("host", "rank")): a process is a rank on a core of its own.
         #   mkdir -p logs && bsub < job.lsf          (`bsub job.lsf` would not read the lines below)
         # The site's own: -q, -P, and -M where its default is below \#(BatchText.memory(job.peakGiB)).
-        #BSUB -J \#(JobName.plain(job.name))
+        #BSUB -J \#(name)
         #BSUB -n \#(job.ranks)
         #BSUB -R "span[ptile=\#(job.perNode)] affinity[core(1)]"
         #BSUB -W \#(job.limit.lsf)
@@ -54,7 +45,7 @@ enum LSFExport: Launcher {
         """# + "\n"
     }
 
-    private static func megatron(_ job: LaunchedJob, _ run: MegatronJob) -> String {
+    static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         let exports = run.environment.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
         return #"""
             #!/bin/bash
@@ -62,7 +53,7 @@ enum LSFExport: Launcher {
             # LSF, \#(job.words("host", "GPU")): one torchrun on each host starts a process for each GPU.
             #   mkdir -p logs && bsub < job.lsf          (`bsub job.lsf` would not read the lines below)
             # The site's own: -q, -P.
-            #BSUB -J \#(JobName.plain(job.name))
+            #BSUB -J \#(name)
             #BSUB -n \#(job.nodes)
             #BSUB -R "span[ptile=1]"
             #BSUB -gpu "num=\#(job.perNode)/host:j_exclusive=yes"

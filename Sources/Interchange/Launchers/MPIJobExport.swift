@@ -1,24 +1,17 @@
 internal import Plans
 
 /// Writes an MPIJob of Kubeflow's MPI Operator.
-enum MPIJobExport: Launcher {
+enum MPIJobExport: ObjectLauncher {
     static let target = ExportTarget.mpijob
+    static let file = "mpijob.yaml"
 
-    static func takesSmallerLastNode(_ software: JobSoftware) -> Bool { false }
-
-    static func files(of job: LaunchedJob) -> [ExportedFile] {
+    static func name(of job: LaunchedJob) -> String {
         // `NAME-worker-N` and the pods `NAME-launcher-XXXXX` are DNS labels.
         let longest = max("-worker-\(job.nodes - 1)".count, "-launcher-abcde".count)
-        let name = JobName.label(job.name, most: 63 - longest)
-        let text =
-            switch job.program {
-            case .trainyard(let run): trainyard(job, run, name)
-            case .megatronLM(let run): megatron(job, run, name)
-            }
-        return [ExportedFile("mpijob.yaml", text)]
+        return JobName.label(job.name, most: 63 - longest)
     }
 
-    private static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
+    static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
         """
         \(BatchText.comments(job.comments))#
         # MPIJob (kubeflow/mpi-operator, v2beta1): \(job.words("worker", "rank")), mpirun in a launcher pod.
@@ -90,7 +83,7 @@ enum MPIJobExport: Launcher {
         """
     }
 
-    private static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
+    static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         let passed = run.environment.map { "-x \($0.name)=\($0.value)" }.joined(separator: " ")
         let start = #"""
             # Megatron-LM reads RANK, LOCAL_RANK and WORLD_SIZE; the first worker is the master.
@@ -135,7 +128,7 @@ enum MPIJobExport: Launcher {
                             - |
             \(YAMLText.indented(start, 18))
                             - mpirun
-            \(PodText.arguments(job, run, depth: 16, leading: [], signal: false))
+            \(PodText.arguments(job, run, depth: 16, signal: false))
                           resources:
                             limits: {cpu: 2, memory: 4Gi}
                           volumeMounts:

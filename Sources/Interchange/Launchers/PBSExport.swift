@@ -1,24 +1,15 @@
 internal import Plans
 
 /// Writes a batch script of PBS (OpenPBS, PBS Professional).
-enum PBSExport: Launcher {
+enum PBSExport: BatchLauncher {
     static let target = ExportTarget.pbs
 
-    static func takesSmallerLastNode(_ software: JobSoftware) -> Bool { software == .trainyard }
-
-    static func files(of job: LaunchedJob) -> [ExportedFile] {
-        let text =
-            switch job.program {
-            case .trainyard(let run): trainyard(job, run)
-            case .megatronLM(let run): megatron(job, run)
-            }
-        return [ExportedFile("job.pbs", text, isExecutable: true)]
-    }
+    static let file = "job.pbs"
 
     /// Lines that both jobs have.
-    private static func directives(_ job: LaunchedJob, select: String, place: String) -> String {
+    private static func directives(_ job: LaunchedJob, _ name: String, select: String, place: String) -> String {
         """
-        #PBS -N \(JobName.plain(job.name))
+        #PBS -N \(name)
         #PBS -l select=\(select)
         #PBS -l place=\(place)
         #PBS -l walltime=\(job.limit.pbs)
@@ -29,7 +20,7 @@ enum PBSExport: Launcher {
         """
     }
 
-    private static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob) -> String {
+    static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
         func chunk(_ count: Int, _ ranks: Int) -> String { "\(count):ncpus=\(ranks):mpiprocs=\(ranks)" }
         let select =
             job.isLastNodeFull
@@ -40,7 +31,7 @@ enum PBSExport: Launcher {
             # PBS, \#(job.words("node", "rank")): a process is a rank on a core of its own.
             #   mkdir -p logs && qsub job.pbs
             # The site's own: -q, -A, and mem= of a chunk; \#(BatchText.memory(job.peakGiB)) a rank are predicted.
-            \#(directives(job, select: select, place: "scatter"))
+            \#(directives(job, name, select: select, place: "scatter"))
             set -uo pipefail
             cd "$PBS_O_WORKDIR" || exit 2
 
@@ -72,7 +63,7 @@ enum PBSExport: Launcher {
             """# + "\n"
     }
 
-    private static func megatron(_ job: LaunchedJob, _ run: MegatronJob) -> String {
+    static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         let cores = job.perNode.multipliedReportingOverflow(by: 8).partialValue
         let select = "\(job.nodes):ncpus=\(cores):ngpus=\(job.perNode):mpiprocs=1"
         let exports = run.environment.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
@@ -84,7 +75,7 @@ enum PBSExport: Launcher {
             # The site's own: -q, -A, and the name of GPUs where it is not ngpus.
             # One chunk is one node; mpiprocs=1 gives each node one line of $PBS_NODEFILE. The plan does not say how many cores
             # a node has: 8 for each GPU are asked for, put in your own as ncpus.
-            \#(directives(job, select: select, place: "scatter:exclhost"))
+            \#(directives(job, name, select: select, place: "scatter:exclhost"))
             set -uo pipefail
             cd "$PBS_O_WORKDIR" || exit 2
 

@@ -9,15 +9,14 @@ enum PodText {
     }
 
     /// The arguments of Megatron-LM as a list: the plan's, what it does not say, and the checkpoints.
-    static func arguments(_ job: LaunchedJob, _ run: MegatronJob, depth: Int, leading: [String], signal: Bool) -> String
-    {
+    static func arguments(_ job: LaunchedJob, _ run: MegatronJob, depth: Int, signal: Bool) -> String {
         let margin = String(repeating: " ", count: depth)
         let checkpoints = "\(shared)/checkpoints/\(job.folder)"
         let saving =
             ["--save=\(checkpoints)", "--load=\(checkpoints)", "--save-interval=\(run.saveEvery)"]
             + (signal ? ["--exit-signal-handler"] : [])
         return """
-            \(YAMLText.items(leading + words(run.arguments), depth))
+            \(YAMLText.items(words(run.arguments), depth))
             \(margin)# What the plan does not say: put in --data-path, your tokenizer and your learning rate.
             \(YAMLText.items(words(run.data + run.training), depth))
             \(margin)# \(run.saveWords)

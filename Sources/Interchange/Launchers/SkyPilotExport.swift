@@ -1,10 +1,9 @@
 internal import Plans
 
 /// Writes a task of SkyPilot.
-enum SkyPilotExport: Launcher {
+enum SkyPilotExport: ObjectLauncher {
     static let target = ExportTarget.skypilot
-
-    static func takesSmallerLastNode(_ software: JobSoftware) -> Bool { false }
+    static let file = "skypilot.yaml"
 
     static func refuse(_ plan: Plan, _ software: JobSoftware, _ gaps: inout [ExportGap]) {
         let device = plan.cluster.device.name
@@ -30,17 +29,9 @@ enum SkyPilotExport: Launcher {
         return names.first { name in name.split(separator: "-").allSatisfy { words.contains(String($0)) } }
     }
 
-    static func files(of job: LaunchedJob) -> [ExportedFile] {
-        let name = JobName.label(job.name)
-        let text =
-            switch job.program {
-            case .trainyard(let run): trainyard(job, run, name)
-            case .megatronLM(let run): megatron(job, run, name)
-            }
-        return [ExportedFile("skypilot.yaml", text)]
-    }
+    static func name(of job: LaunchedJob) -> String { JobName.label(job.name) }
 
-    private static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
+    static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
         let data = run.dataName
         let script = #"""
             # `run` runs on every node; mpirun reaches the others by ssh. Where their server has another port than 22:
@@ -78,7 +69,7 @@ enum SkyPilotExport: Launcher {
             """
     }
 
-    private static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
+    static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         let exports = run.environment.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
         let own = run.lines.map { "    \($0)\n" }.joined()
         let script = #"""

@@ -1,21 +1,12 @@
 internal import Plans
 
 /// Writes a batch script of Slurm.
-enum SlurmExport: Launcher {
+enum SlurmExport: BatchLauncher {
     static let target = ExportTarget.slurm
 
-    static func takesSmallerLastNode(_ software: JobSoftware) -> Bool { software == .trainyard }
+    static let file = "job.sbatch"
 
-    static func files(of job: LaunchedJob) -> [ExportedFile] {
-        let text =
-            switch job.program {
-            case .trainyard(let run): trainyard(job, run)
-            case .megatronLM(let run): megatron(job, run)
-            }
-        return [ExportedFile("job.sbatch", text, isExecutable: true)]
-    }
-
-    private static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob) -> String {
+    static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
         let tasks = job.isLastNodeFull ? "" : "#SBATCH --ntasks=\(job.ranks)\n"
         return #"""
             #!/bin/bash
@@ -24,7 +15,7 @@ enum SlurmExport: Launcher {
             #   mkdir -p logs && sbatch job.sbatch       (Slurm does not make the folder of the log)
             #   LAUNCH=mpirun sbatch job.sbatch          Open MPI's mpirun in the allocation instead of srun
             # The site's own: --partition, --account, and --mem-per-cpu where its default is below \#(memory(job)).
-            #SBATCH --job-name=\#(JobName.plain(job.name))
+            #SBATCH --job-name=\#(name)
             #SBATCH --nodes=\#(job.nodes)
             \#(tasks)#SBATCH --ntasks-per-node=\#(job.perNode)
             #SBATCH --cpus-per-task=1
@@ -75,14 +66,14 @@ enum SlurmExport: Launcher {
             """# + "\n"
     }
 
-    private static func megatron(_ job: LaunchedJob, _ run: MegatronJob) -> String {
+    static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         #"""
         #!/bin/bash
         \#(BatchText.comments(job.comments))#
         # Slurm, \#(job.words("node", "GPU")): one torchrun on each node starts a process for each GPU.
         #   mkdir -p logs && sbatch job.sbatch       (Slurm does not make the folder of the log)
         # The site's own: --partition, --account; some take GPUs as --gres=gpu:\#(job.perNode) in place of --gpus-per-node.
-        #SBATCH --job-name=\#(JobName.plain(job.name))
+        #SBATCH --job-name=\#(name)
         #SBATCH --nodes=\#(job.nodes)
         #SBATCH --ntasks-per-node=1
         #SBATCH --gpus-per-node=\#(job.perNode)

@@ -1,24 +1,17 @@
 internal import Plans
 
 /// Writes a TrainJob of Kubeflow Trainer, and the runtime that it runs on.
-enum TrainJobExport: Launcher {
+enum TrainJobExport: ObjectLauncher {
     static let target = ExportTarget.trainjob
+    static let file = "trainjob.yaml"
 
-    static func takesSmallerLastNode(_ software: JobSoftware) -> Bool { false }
-
-    static func files(of job: LaunchedJob) -> [ExportedFile] {
+    static func name(of job: LaunchedJob) -> String {
         // Its JobSet has the same name, and pods NAME-launcher-0-0-XXXXX or NAME-node-0-INDEX-XXXXX.
         let longest = max("-node-0-\(job.nodes - 1)-abcde".count, "-launcher-0-0-abcde".count)
-        let name = JobName.label(job.name, most: 63 - longest)
-        let text =
-            switch job.program {
-            case .trainyard(let run): trainyard(job, run, name)
-            case .megatronLM(let run): megatron(job, run, name)
-            }
-        return [ExportedFile("trainjob.yaml", text)]
+        return JobName.label(job.name, most: 63 - longest)
     }
 
-    private static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
+    static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         let environment =
             run.environment + [("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "800"), ("PYTHONUNBUFFERED", "1")]
         return """
@@ -79,12 +72,12 @@ enum TrainJobExport: Launcher {
                 # --numa-binding is an option of PyTorch after 2.6: leave it out before.
                 command: [torchrun, --numa-binding=node, --log-dir=\(PodText.shared)/logs/\(name), --tee=3, pretrain_gpt.py]
                 args:
-            \(PodText.arguments(job, run, depth: 6, leading: [], signal: true))
+            \(PodText.arguments(job, run, depth: 6, signal: true))
 
             """
     }
 
-    private static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
+    static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
         let mounts = PodText.mounts(plan: true, memory: true)
         let volumes = PodText.volumes(plan: name, memory: true)
         return """
