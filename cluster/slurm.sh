@@ -21,7 +21,7 @@ A Slurm cluster on this machine: hosts h1, h2, … (emulate.sh) with slurmctld, 
 Examples
   slurm.sh up 2 1gbit
   slurm.sh exec sinfo
-  slurm.sh run cluster/jobs/mpi.sbatch
+  slurm.sh run job.sbatch
   slurm.sh down
 
 Everything is in one folder: --state, or TRAINYARD_STATE, or trainyard-emulation-USER in TMPDIR (/tmp). No file of a Slurm
