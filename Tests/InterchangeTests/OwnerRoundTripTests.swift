@@ -8,7 +8,7 @@ import Schedules
 import TestSupport
 import Testing
 
-/// What an export says is what an import of it reads.
+/// Plans that go out to other tools' files come back as they were.
 @Suite struct OwnerRoundTripTests {
     /// A plan of random features, most of which hold together.
     static func text(_ random: inout SplitMix64) -> String {

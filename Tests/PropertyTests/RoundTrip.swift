@@ -5,7 +5,7 @@ import Reading
 import Schedules
 import TestSupport
 
-/// What a file of another tool holds of a plan, in one form for plans that mean the same.
+/// The facts of a plan that a file of another tool holds, in one form for plans that mean the same.
 struct HeldPlan: Hashable {
     var facts: [String: String] = [:]
 

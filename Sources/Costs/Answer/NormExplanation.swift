@@ -1,6 +1,6 @@
 internal import Models
 
-/// What norms of several kernels keep beyond those of one.
+/// Explains the bytes that norms of several kernels keep and norms of one kernel do not.
 extension ActivationExplanation {
     /// Adds the bytes that a block's norms keep in steps of their own.
     /// - Returns: the term of the block's activations; empty if there are none.

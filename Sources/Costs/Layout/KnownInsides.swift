@@ -85,7 +85,7 @@ final class KnownInsides {
     }
 }
 
-/// What the works of several layouts of one model have in common.
+/// Times that several layouts of one model share.
 package final class SharedWork {
     let insides = KnownInsides()
     /// The work on the devices themselves that is known by now.

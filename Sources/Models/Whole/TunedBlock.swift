@@ -57,12 +57,12 @@ package final class TunedBlock: Sendable {
                 zip(modules.experts, changesExperts).flatMap { $1 ? [] : $0 })
     }
 
-    /// Those of the block's `own` tensors that training changes, and those of its adapters.
+    /// Tensors among the block's `own` that training changes, and its adapters' tensors.
     package func changed(_ own: [TensorSpec]) -> [TensorSpec] {
         own.filter { !tuning.freezes($0.module) } + adapters.flatMap(\.tensors)
     }
 
-    /// Those of a routed expert's `own` tensors that training changes, and those of its adapters.
+    /// Tensors among a routed expert's `own` that training changes, and its adapters' tensors.
     package func changedOfExpert(_ own: [TensorSpec]) -> [TensorSpec] {
         own.filter { !tuning.freezes(RoutedExperts.path + $0.module) } + expertAdapters.flatMap(\.tensors)
     }

@@ -131,11 +131,7 @@ private func candidates(
             of: priced.effort.feasible > 0 ? priced.leaders : priced.smallest.map { [$0] } ?? [], pricer: pricer,
             settings: settings)
         if strategy.name == Strategy.auto, priced.effort.feasible > 0 {
-            let known = Set(timed.map(\.layout))
-            let measured = space.measuredLayouts(plan).filter { !known.contains($0) }
-            timed += estimates(
-                of: measured.map { PricedLayout(layout: $0, seconds: 0, peak: 0) }, pricer: pricer, settings: settings
-            ).filter { $0.peakMemory <= usable && $0.fitsHost }
+            timed += space.measuredLayouts(beside: timed, pricer: pricer, settings: settings, usable: usable)
         }
         let ranking = timed.map(\.rankingSeconds)
         let best = timed.indices.min { (ranking[$0], $0) < (ranking[$1], $1) }

@@ -5,12 +5,19 @@ internal import Reading
 internal import Schedules
 
 extension SearchSpace {
-    /// The layouts of the plan's measured steps on its devices and its batch that obey the fields which the user has fixed, each
-    /// once. A search prices few of its layouts in full, and these are known better than any.
-    func measuredLayouts(_ plan: Plan) -> [Layout] {
-        var seen: Set<Layout> = []
-        return (plan.anchor?.points ?? []).filter { $0.devices == plan.devices && $0.batch == plan.batch }
+    /// The layouts of the plan's measured steps on its devices and its batch that obey the fields which the user has fixed and
+    /// fit, each once. A search prices few of its layouts in full, and these are known better than any.
+    /// - Parameter timed: layouts that are timed already, and are left out.
+    func measuredLayouts(
+        beside timed: [Estimate], pricer: Pricer, settings: SearchSettings, usable: Double
+    ) -> [Estimate] {
+        let plan = pricer.plan
+        var seen = Set(timed.map(\.layout))
+        let layouts = (plan.anchor?.points ?? []).filter { $0.devices == plan.devices && $0.batch == plan.batch }
             .map(\.layout).filter { admits($0) && seen.insert($0).inserted }
+        return estimates(
+            of: layouts.map { PricedLayout(layout: $0, seconds: 0, peak: 0) }, pricer: pricer, settings: settings
+        ).filter { $0.peakMemory <= usable && $0.fitsHost }
     }
 
     /// Whether a layout has the fields that the user has fixed.

@@ -81,12 +81,7 @@ func searchOneOrder(
         let divided = settings.space.withDividedVocabulary(space.leaders, plan)
         timed += estimates(of: divided, pricer: pricer, settings: settings).filter { $0.peakMemory <= usable }
     }
-    let known = Set(timed.map(\.layout))
-    let measured = settings.space.measuredLayouts(plan).filter { !known.contains($0) }
-    timed += estimates(
-        of: measured.map { PricedLayout(layout: $0, seconds: 0, peak: 0) }, pricer: pricer, settings: settings
-    )
-    .filter { $0.peakMemory <= usable && $0.fitsHost }
+    timed += settings.space.measuredLayouts(beside: timed, pricer: pricer, settings: settings, usable: usable)
     if timed.isEmpty, !all.isEmpty {
         throw .noLayout("every layout that fits its devices offloads more activations than its hosts hold")
     }

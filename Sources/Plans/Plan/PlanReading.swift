@@ -64,7 +64,7 @@ struct PlanReading {
     let library: Library
     var devicesOverride: Int?
     let isRun: Bool
-    /// What another reading of the same file has read, for one that changes neither; nil: nothing.
+    /// Parts that another reading of the same file has read, where this one reads them alike; nil: none.
     var given: Given?
 
     /// The parts of a plan that lie in other files.
