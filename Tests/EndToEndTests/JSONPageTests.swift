@@ -236,6 +236,48 @@ import Testing
         seen.finish(["metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace"])
     }
 
+    /// Two ranks of a stage, one of them slow, as PyTorch's profiler sees their second step.
+    private static func profile(rank: Int) -> String {
+        let step =
+            #"{"ph": "X", "cat": "gpu_user_annotation", "name": "ProfilerStep#%d", "pid": 0, "tid": 7, "ts": %d, "dur": 900}"#
+        let kernel =
+            #"{"ph": "X", "cat": "kernel", "name": "nvjet_tst_256x128", "pid": 0, "tid": 7, "ts": %d, "dur": %d, "args": {"stream": 7}}"#
+        let events = [0, 1].flatMap { number in
+            [
+                String(format: step, number, number * 1000),
+                String(format: kernel, number * 1000 + 10, 400 + 200 * rank),
+            ]
+        }
+        return #"{"schemaVersion": 1, "distributedInfo": {"rank": \#(rank), "world_size": 16}, "traceEvents": ["#
+            + events.joined(separator: ",\n") + "]}"
+    }
+
+    @Test func everyKeyOfOtherToolsFilesStandsOnThePage() throws {
+        let folder = try TemporaryFolder()
+        let plan = try folder.write("\(Self.plans["groups.yaml"] ?? "")\nbatch: 64\n", as: "plan.yaml")
+        let script =
+            "--num-layers 8 --hidden-size 1024 --num-attention-heads 16 --seq-length 1024 --max-position-embeddings 1024 "
+            + "--micro-batch-size 1 --global-batch-size 64 --bf16 --log-throughput --tokenizer-type GPT2BPETokenizer "
+            + "--recompute-granularity full --recompute-method uniform --distribute-saved-activations"
+        try folder.write(script.replacing(" --", with: "\n--") + "\n", as: "run.args")
+        for rank in 0..<2 { try folder.write(Self.profile(rank: rank), as: "rank\(rank).json") }
+        let program = try BuiltProgram("trainyard")
+        let simulated = try program.run(["simulate", plan, "--trace", folder["simulated.json"]])
+        #expect(simulated.exitCode == 0, "\(simulated.everything)")
+        var seen = try Seen()
+        for (section, words) in [
+            ("an-import", ["import", folder["run.args"], "--devices", "16", "--cluster", "a100-80g-sxm"]),
+            ("exports", ["export", plan, "--to", "megatron-lm,deepspeed", "--nearest", "--out", folder["out"]]),
+            ("an-attribution", ["attribute", plan, folder["simulated.json"]]),
+            ("an-attribution", ["attribute", plan, folder["rank0.json"], folder["rank1.json"]]),
+        ] {
+            let outcome = try program.run(words + ["--json"])
+            #expect(outcome.exitCode == 0, "\(words): \(outcome.errors)")
+            try seen.read(outcome.output, of: section, from: words.joined(separator: " "))
+        }
+        seen.finish(["an-import", "exports", "an-attribution"])
+    }
+
     /// The one document that is read and never written.
     @Test func measuredTimesAreRead() throws {
         let folder = try TemporaryFolder()
@@ -276,6 +318,7 @@ import Testing
     @Test func everySectionIsCompared() throws {
         let files = [
             "metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace", "measured-times-beside-plan-files",
+            "an-import", "exports", "an-attribution",
         ]
         let shared = [
             "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",

@@ -95,6 +95,10 @@ import Testing
         (ExportTarget.nanotron, "layout: {data: 8, sharding: parameters}", "layout.sharding", "optimizer"),
         (.nanotron, "layout: {data: 4, pipeline: 2, schedule: zb-h1}", "layout.schedule", "1f1b"),
         (.nanotron, "layout: {data: 8}\nprecision: fp16", "precision", "bf16"),
+        (
+            .nanotron, "layout: {data: 4, pipeline: 2, layersPerStage: [1, 7]}", "layout.layersPerStage",
+            "as the software divides them"
+        ),
         (.nanotron, "layout: {data: 8}\noptimizer: muon", "optimizer.name", "adamw"),
         (.gptNeoX, "layout: {data: 4, pipeline: 2, sharding: gradients}", "layout.sharding", "optimizer"),
         (.gptNeoX, "layout: {data: 8, context: 2}", "layout.context", "1, with data 16"),
@@ -104,6 +108,14 @@ import Testing
     ]) func whatCannotBeSaid(_ target: ExportTarget, _ added: String, _ field: String, _ nearest: String) throws {
         let gap = try #require(try export(target, added).gaps.first { $0.field == field })
         #expect(gap.nearest == nearest && !gap.reason.contains("Megatron-LM"))
+    }
+
+    /// Stages that the plan leaves to the software are not refused where the target cannot name them.
+    @Test(arguments: [ExportTarget.nanotron, .gptNeoX], [3, 4, 5])
+    func stagesOfTheSoftware(_ target: ExportTarget, _ pipeline: Int) throws {
+        let export = try export(target, "layout: {data: 4, pipeline: \(pipeline)}")
+        #expect(!export.gaps.contains { $0.field == "layout.layersPerStage" }, "\(export.gaps)")
+        #expect(!export.files.isEmpty)
     }
 
     /// A key/value head on each tensor rank, and heads that are hidden / heads wide.

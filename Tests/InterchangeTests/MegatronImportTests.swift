@@ -1,3 +1,4 @@
+import Foundation
 import Interchange
 import Models
 import Plans
@@ -233,5 +234,26 @@ import Testing
         let found = problems(Self.small + "\n--pipeline-model-parallel-size 8", devices: 16)
         #expect(
             found.contains { $0.hasPrefix("run.sh:3:1: --pipeline-model-parallel-size (layout.pipeline)") }, "\(found)")
+    }
+
+    /// Files that a script sources are read beside it, however it finds its own folder; others are not there.
+    @Test(arguments: [
+        "source sizes.sh", ". ./sizes.sh", "source $(dirname $0)/sizes.sh", "source \"${HERE}/sizes.sh\"",
+    ])
+    func sourcedFiles(_ statement: String) throws {
+        let folder = try TemporaryFolder()
+        try folder.write("source deeper/more.sh\nSIZES=(--num-layers 8 --hidden-size 1024 $HEADS)\n", as: "sizes.sh")
+        try FileManager.default.createDirectory(atPath: folder["deeper"], withIntermediateDirectories: true)
+        try folder.write("HEADS='--num-attention-heads 16'\nsource deeper/more.sh\n", as: "deeper/more.sh")
+        let script = """
+            HERE=$(cd "$(dirname "$0")" && pwd)
+            source /opt/nowhere/environment.sh
+            \(statement)
+            torchrun --nproc_per_node 8 pretrain_gpt.py ${SIZES[@]} --seq-length 1024 \\
+              --max-position-embeddings 1024 --micro-batch-size 1 --global-batch-size 64 --vocab-size 1000
+            """
+        let path = try folder.write(script, as: "run.sh")
+        let plan = try ForeignFile(format: .megatronLM, text: script, name: path).read().plan
+        #expect(plan.model.layers == 8 && plan.model.hidden == 1024 && plan.model.heads == 16 && plan.devices == 8)
     }
 }

@@ -373,6 +373,11 @@ class Plan:
         checkpoint = self.train.get("checkpoint")
         return None if checkpoint is None else count((checkpoint or {}).get("every", 100))
 
+    @property
+    def runs_on_cores(self):
+        """Whether the project's own runtime runs the plan, on CPU cores."""
+        return "train" in self.keys
+
     def cluster_devices_per_node(self):
         """Devices of a node, from the cluster file the plan names, or None where none is found."""
         cluster = self.keys.get("cluster")
@@ -402,3 +407,10 @@ def flattened(keys, prefix=""):
         else:
             result[name] = value
     return result
+
+
+def job_name(plan, without=""):
+    """The plan's name as batch systems take it: letters, digits, `.`, `_` and `-`, a letter first; `without`: what is taken out too."""
+    name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") and letter not in without else "-" for letter in str(plan.keys["name"]))
+    name = re.sub(r"-+", "-", name).lstrip("-._")
+    return (("job-" if name[:1].isdigit() else "") + name)[:63].rstrip("-._")

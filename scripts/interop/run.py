@@ -23,6 +23,8 @@ import tempfile
 import judging
 
 HERE, ROOT = judging.HERE, judging.ROOT
+# Words of lines that hold an interval of checkpoints or a time limit, which follow from the predicted time.
+PRICED = ("interval", "time", "save", "#BSUB -W")
 
 
 def plans():
@@ -39,14 +41,22 @@ def name(plan):
     return os.path.relpath(plan, ROOT)
 
 
-def sizes(folder):
-    result = {}
-    for base, _, files in os.walk(folder):
-        for file in files:
-            path = os.path.join(base, file)
-            with open(path, "rb") as content:
-                result[os.path.relpath(path, folder)] = hashlib.sha256(content.read()).hexdigest()
-    return dict(sorted(result.items()))
+def digest(folder):
+    """SHA-256 of the settings in a folder of exported files: its lines but those that change with every price.
+
+    Left out are the plan itself, texts for people, comments (lines of `#SBATCH` and its like are none), and the lines of the
+    interval of checkpoints and of the time limit. The tests, which have no owners' packages, find the same lines
+    (RecordedJudgementTests.swift).
+    """
+    kept = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(folder), "*"))):
+        file = os.path.basename(path)
+        if file == "plan.yaml" or file.endswith(".txt"):
+            continue
+        with open(path, encoding="utf-8") as content:
+            lines = [line.strip(" ") for line in content.read().split("\n")]
+        kept += [file] + [line for line in lines if line and line != "#" and not line.startswith("# ") and not any(word in line for word in PRICED)]
+    return hashlib.sha256("\n".join(kept).encode()).hexdigest()
 
 
 def export(program, plan, targets, out, more):
@@ -55,8 +65,8 @@ def export(program, plan, targets, out, more):
     lines = [line for line in done.stderr.splitlines() if line.startswith(("note: ", "error: "))]
     said = {}
     try:
-        entries = {entry["target"]: entry for entry in json.loads(done.stdout)}
-    except (json.JSONDecodeError, TypeError):
+        entries = {entry["target"]: entry for entry in json.loads(done.stdout)["exports"]}
+    except (json.JSONDecodeError, KeyError, TypeError):
         entries = {}
     for target in targets:
         entry = entries.get(target, {})
@@ -83,7 +93,7 @@ def exported(options, place, targets):
             if target in said or not os.path.isdir(folder) or not os.path.exists(truth):
                 refusals[target][name(plan)] = said.get(target, "nothing was written")
                 continue
-            hashes[target][name(plan)] = sizes(folder)
+            hashes[target][name(plan)] = digest(folder)
             pairs[target].append((name(plan), folder, truth))
     return pairs, refusals, hashes
 
@@ -114,7 +124,7 @@ def main():
     parser.add_argument("--more", nargs=argparse.REMAINDER, default=[], help="further options of trainyard export, last")
     parser.add_argument("--samples", action="store_true", help="judge the hand-made samples in place of exported files")
     parser.add_argument("--keep", help="keep the exported files in this folder")
-    parser.add_argument("--record", help="write the files' SHA-256 and the verdicts to this file")
+    parser.add_argument("--record", help="write the verdicts, with a digest of the settings they are of, to this file")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--strict", action="store_true", help="fail where a target is not judged")
     options = parser.parse_args()
@@ -168,9 +178,9 @@ def main():
                 if "notJudged" in verdict:
                     continue
                 word = "refused" if verdict["refusal"] is not None else "equal" if judging.equal(verdict) else "unequal"
-                record["plans"].setdefault(plan, {})[target] = {"files": hashes[target].get(plan, {}), "verdict": word, "fields": len(verdict["fields"])}
+                record["plans"].setdefault(plan, {})[target] = {"settings": hashes[target].get(plan), "verdict": word, "fields": len(verdict["fields"])}
             for plan, text in refusals[target].items():
-                record["plans"].setdefault(plan, {})[target] = {"files": {}, "verdict": "not exported", "reason": text}
+                record["plans"].setdefault(plan, {})[target] = {"verdict": "not exported"}
         with open(options.record, "w") as file:
             json.dump(record, file, indent=1, sort_keys=True)
             file.write("\n")

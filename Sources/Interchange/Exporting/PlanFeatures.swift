@@ -138,3 +138,13 @@ enum PlanFeature: CaseIterable {
         }
     }
 }
+
+extension Plan {
+    /// Whether the stages are those that the plan's software makes where nothing is said of them.
+    var hasUsualStages: Bool {
+        guard var open = layout, let stated = open.layersPerStage else { return true }
+        open.layersPerStage = nil
+        let usual = framework(for: open).abilities.usualStages(open, model: model)
+        return stated == usual ?? StagePartition(open, model: model).sizes
+    }
+}

@@ -28,7 +28,7 @@ package struct MegatronArguments {
             return
         }
         kind = "a script that starts Megatron-LM"
-        let script = ShellScript(text)
+        let script = ShellScript(text, file: collector.file)
         // A script that hands its command to a scheduler as text holds it in a variable.
         let held = script.variables.sorted { $0.key < $1.key }.map(\.value)
         func most(_ candidates: [[PlacedText]]) -> (words: [PlacedText], known: Int)? {

@@ -21,11 +21,12 @@ enum MegatronExport: Exporter {
         .parameterSharding, .shardGroup, .outerSharding, .plainAttention, .halfGradients, .noDataOverlap,
         .tensorOverlap,
         .noPipelineOverlap, .expertOverlap, .sharedExpertOverlap, .optimizerOffload, .activationOffload, .fp32, .fp16,
-        .eightBits, .fourBits, .recipeDetails, .otherOptimizer, .otherMoments, .otherMaster, .fusedLoss,
+        .eightBits, .fourBits, .recipeDetails, .otherOptimizer, .otherMoments, .otherMaster,
     ]
 
     static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         plan.drop(.rampup, because: "Megatron-LM of today reads --rampup-batch-size and ignores it", &gaps)
+        plan.drop(.fusedLoss, because: "its fused cross-entropy keeps the logits in memory", &gaps)
         plan.fit(allowing: self.plan, model: model, "Megatron-LM", &gaps)
         fitTraining(&plan, &gaps)
         fitLayout(&plan, &gaps)
@@ -46,8 +47,16 @@ enum MegatronExport: Exporter {
             plan.drop(.otherMoments, because: reason, &gaps)
             plan.drop(.otherMaster, because: reason, &gaps)
         }
-        if plan.optimizer.master == .remainders || plan.optimizer.master == .none {
+        if plan.optimizer.master == .none {
             plan.drop(.otherMaster, because: "its optimizer keeps master weights in fp32 or fp16", &gaps)
+        }
+        let isOffloaded = plan.layout?.offload?.optimizer ?? 0 > 0
+        if isPrecisionAware(plan), !isOffloaded, plan.precision != .fp16, plan.precision != .fp32,
+            plan.optimizer.master == .fp32
+        {
+            plan.optimizer.master = .remainders
+            let reason = "its precision-aware optimizer keeps of fp32 weights what bf16 weights lack"
+            gaps.append(ExportGap("optimizer.master", "fp32", reason, nearest: "remainders"))
         }
         let formats: [Precision] =
             plan.precision == .fp32 ? [.fp32] : plan.precision == .fp16 ? [.fp16, .fp32] : [.fp32, .bf16]

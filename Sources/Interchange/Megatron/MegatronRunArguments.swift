@@ -28,6 +28,14 @@ extension MegatronExport {
         }
     }
 
+    /// Whether a run needs the optimizer that keeps its state in stated formats.
+    static func isPrecisionAware(_ plan: Plan) -> Bool {
+        let optimizer = plan.optimizer
+        return plan.layout?.offload?.optimizer ?? 0 > 0 || optimizer.master == .fp16 || optimizer.master == .remainders
+            || (optimizer.keepsFirst && optimizer.firstMoment != .fp32)
+            || (optimizer.keepsSecond && optimizer.secondMoment != .fp32)
+    }
+
     static func addOptimizer(_ plan: Plan, _ layout: Layout, to list: inout List) {
         let optimizer = plan.optimizer
         switch optimizer.name {
@@ -42,14 +50,11 @@ extension MegatronExport {
             list.add("--muon-tp-mode", optimizer.tensorMode.rawValue)
         }
         let share = layout.offload?.optimizer ?? 0
-        let isAware =
-            share > 0 || optimizer.master == .fp16 || (optimizer.keepsFirst && optimizer.firstMoment != .fp32)
-            || (optimizer.keepsSecond && optimizer.secondMoment != .fp32)
-        if isAware {
+        if isPrecisionAware(plan) {
             list.add("--use-precision-aware-optimizer")
             list.add("--exp-avg-dtype", optimizer.firstMoment.rawValue)
             list.add("--exp-avg-sq-dtype", optimizer.secondMoment.rawValue)
-            list.add("--main-params-dtype", optimizer.master.rawValue)
+            list.add("--main-params-dtype", optimizer.master == .fp16 ? "fp16" : "fp32")
         }
         if share > 0 {
             list.add("--optimizer-cpu-offload")
@@ -59,10 +64,6 @@ extension MegatronExport {
         let gradients = layout.gradients
         if gradients == .bf16 { list.add("--grad-reduce-in-bf16") }
         if plan.precision == .fp16, gradients == .fp32 { list.add("--accumulate-allreduce-grads-in-fp32") }
-        if plan.loss.kind == .fused {
-            list.add("--cross-entropy-loss-fusion")
-            list.add("--cross-entropy-fusion-impl", "linear")
-        }
     }
 
     static func addBatch(_ plan: Plan, _ layout: Layout, to list: inout List) {
@@ -73,7 +74,7 @@ extension MegatronExport {
     /// Arguments without which no run starts, as a plan with `train:` takes them if it says nothing else.
     /// - Parameter stated: arguments that the plan gives.
     static func usualTraining(beside stated: [Argument]) -> [Argument] {
-        let usual = TrainSettings(data: "", steps: 1)
+        let usual = TrainSettings(data: "", steps: 1, minLearningRate: 3e-5)
         let flags = Set(stated.map(\.flag))
         return [
             ("--lr", "\(usual.learningRate)"), ("--min-lr", "\(usual.minLearningRate)"),

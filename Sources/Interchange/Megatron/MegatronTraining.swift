@@ -97,6 +97,12 @@ extension MegatronReading {
                     if word != "fp32" { draft.set("optimizer.\(key)", .word(word), from: reader.place(setting)) }
                 }
             }
+            // Of fp32 weights whose high halves are the bf16 weights only the low halves are kept; on a host, all of them.
+            let isWhole = reader.word("main_params_dtype").map { !$0.contains("32") } ?? false
+            if reader.flag("bf16") ?? false, !isWhole, !(reader.flag("optimizer_cpu_offload") ?? false) {
+                draft.set(
+                    "optimizer.master", .word("remainders"), from: reader.place("use_precision_aware_optimizer"))
+            }
             if let format = reader.word("main_grads_dtype"), format.contains("bf16") || format.contains("bfloat16") {
                 draft.set("layout.gradients", .word("bf16"), from: reader.place("main_grads_dtype"))
             }

@@ -113,7 +113,6 @@ extension MegatronExport {
         _ plan: inout Plan, without features: Set<ModelFeature.Kind>, _ tool: String, _ gaps: inout [ExportGap]
     ) {
         fit(&plan, &gaps)
-        plan.drop(.fusedLoss, because: "its fused cross-entropy keeps the logits in memory", &gaps)
         if let layout = plan.layout, layout.virtualStages == 1 {
             plan.drop(.noPipelineOverlap, because: "it overlaps the messages of virtual stages alone", &gaps)
         }

@@ -33,11 +33,14 @@ enum NanotronExport: Exporter {
             }
         }
         if let sizes = layout.layersPerStage, layout.pipeline > 1 {
+            let isUsual = plan.hasUsualStages
             plan.layout?.layersPerStage = nil
-            gaps.append(
-                ExportGap(
-                    "layout.layersPerStage", "[\(sizes.map(String.init).joined(separator: ", "))]",
-                    "nanotron divides the blocks itself", nearest: "as the software divides them"))
+            if !isUsual {
+                gaps.append(
+                    ExportGap(
+                        "layout.layersPerStage", "[\(sizes.map(String.init).joined(separator: ", "))]",
+                        "nanotron divides the blocks itself", nearest: "as the software divides them"))
+            }
         }
         if shape.kvHeads < layout.tensor {
             gaps.append(

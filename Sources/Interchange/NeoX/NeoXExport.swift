@@ -21,7 +21,7 @@ enum NeoXExport: Exporter {
         fitModel(plan.model, &gaps)
         guard let layout = plan.layout else { return }
         let isEven = plan.model.layers % max(1, layout.pipeline) == 0
-        if layout.pipeline > 1, isEven || layout.layersPerStage != nil {
+        if layout.pipeline > 1, isEven || !plan.hasUsualStages {
             plan.drop(.unevenStages, because: "GPT-NeoX gives its stages equal numbers of blocks", &gaps)
         }
         if layout.sharding == .gradients || layout.sharding == .parameters, layout.pipeline > 1 {

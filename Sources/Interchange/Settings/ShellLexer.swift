@@ -36,6 +36,12 @@ struct ShellLexer {
         run()
     }
 
+    /// A text that another file holds: all of it stands where the script names that file.
+    init(_ text: String, at place: (line: Int, column: Int)) {
+        letters = PlacedText(text, at: place).letters
+        run()
+    }
+
     private var current: Character? { next < letters.count ? letters[next].character : nil }
     private func peek(_ distance: Int) -> Character? {
         next + distance < letters.count ? letters[next + distance].character : nil

@@ -1,7 +1,11 @@
+internal import Foundation
+internal import Reading
+
 /// Runs the assignments of a shell script that starts training, and gives the commands with their words filled in.
 ///
 /// Known are assignments of words and lists, `export`, `+=`, defaults such as `${1:-8}`, whole-number arithmetic, and `if` with
-/// tests of words and numbers. Outputs of commands, files and the environment are empty.
+/// tests of words and numbers. Files that the script sources are read beside it. Outputs of commands, other files and the
+/// environment are empty.
 struct ShellScript {
     /// A command: its words.
     typealias Command = [PlacedText]
@@ -17,8 +21,18 @@ struct ShellScript {
     /// Letters that all expansions together may make.
     private var budget = 4_000_000
 
-    init(_ text: String) {
+    /// The folder of the script.
+    private let folder: String?
+    /// Files that the script, and those it sources, may source in all.
+    private var sourceable = 32
+    private static let longestSourced = 1 << 18
+
+    /// - Parameter file: the script's path, beside which sourced files are looked for; nil: none is read.
+    init(_ text: String, file: String? = nil) {
         tokens = ShellLexer(text).tokens
+        folder = file.map { path in
+            path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+        }
         while next < tokens.count { statement(isTaken: true) }
     }
 
@@ -144,7 +158,30 @@ struct ShellScript {
                 words += isQuoted && expanded.isEmpty ? [PlacedText()] : expanded
             }
         }
-        if isTaken, !words.isEmpty { commands.append(words) }
+        guard isTaken, let first = words.first else { return }
+        if first.string == "source" || first.string == ".", words.count > 1 {
+            source(words[1].string, at: first.place)
+        } else {
+            commands.append(words)
+        }
+    }
+
+    /// Goes on with a file's statements, as if they stood in its place. A path that begins with the output of a command, as
+    /// `$(dirname $0)/arguments.sh` does, is looked for beside the script.
+    private mutating func source(_ path: String, at place: (line: Int, column: Int)) {
+        guard let folder, sourceable > 0 else { return }
+        sourceable -= 1
+        let beside = folder + path.drop { $0 == "/" }
+        for candidate in path.hasPrefix("/") ? [path, beside] : [beside] {
+            // A pipe would be waited for.
+            let file = URL(filePath: candidate).resolvingSymlinksInPath().path
+            let kind = try? FileManager.default.attributesOfItem(atPath: file)[.type] as? FileAttributeType
+            guard kind == .typeRegular, let text = try? YAMLFile.text(path: file),
+                text.utf8.count <= Self.longestSourced
+            else { continue }
+            tokens.insert(contentsOf: ShellLexer(text, at: place).tokens + [.newline], at: next)
+            return
+        }
     }
 
     /// Assigns if the word begins with `NAME=` or `NAME+=`.

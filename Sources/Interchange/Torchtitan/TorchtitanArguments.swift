@@ -50,7 +50,9 @@ package struct TorchtitanArguments {
             return
         }
         kind = "a script that starts torchtitan"
-        let ranked = ShellScript(text).commands.map { command in (command, command.count { Self.isFlag($0.string) }) }
+        let ranked = ShellScript(text, file: collector.file).commands.map { command in
+            (command, command.count { Self.isFlag($0.string) })
+        }
         guard let best = ranked.max(by: { $0.1 < $1.1 }), best.1 > 0 else {
             collector.adopt(
                 PlanProblem(

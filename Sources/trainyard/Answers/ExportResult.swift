@@ -104,6 +104,11 @@ struct ExportResult {
         return "\((number * places).rounded() / places)"
     }
 
+    /// What `--json` prints.
+    struct Documents: Encodable {
+        var exports: [Document]
+    }
+
     struct Document: Encodable {
         struct Gap: Encodable {
             var field, value, reason: String

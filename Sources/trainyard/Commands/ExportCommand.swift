@@ -77,7 +77,7 @@ struct ExportCommand: ParsableCommand {
         for result in written { result.noteGaps() }
         try folders.write(written)
         if json {
-            try print(JSONDocument.text(written.map(\.document) + failed.map(\.document)))
+            try print(JSONDocument.text(ExportResult.Documents(exports: (written + failed).map(\.document))))
         } else if out == nil, let first = written.first?.export.files.first {
             try print(first.text, terminator: "")
         } else {

@@ -92,6 +92,8 @@ def judge(rep, folder, plan):
         same("layout.offload.parameters", "FullyShardedDataParallelPlugin.cpu_offload", bool(plan.offload.get("parameters", False)), offloaded)
         same("layout.offload.activations", "FullyShardedDataParallelPlugin.activation_checkpointing_offload", bool(plan.offload.get("activations", False)), bool(fsdp.activation_checkpointing_offload))
         rep.moot("layout.offload.optimizer", "layout.offload.gradients")
+        # FSDP2 copies shards from pinned memory on a stream of its own.
+        silent("layout.offload.overlap", plan.offload.get("overlap", True), True)
         same("fsdp_config", "FullyShardedDataParallelPlugin.fsdp_version", 2, fsdp.fsdp_version)
     elif kind == "DEEPSPEED":
         levels = ["none", "optimizer", "gradients", "parameters"]

@@ -103,21 +103,24 @@ def judge(rep, folder, plan):
         raise Refused(f"{names[0]} must hold one {KINDS[names[0]]}")
     import kubernetes_validate
     for document in documents:
-        if document is not mine[0]:
+        if document["kind"] == "TrainingRuntime":
+            runtime(document)
+        elif document is not mine[0]:
             kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
     per_node = plan.cluster_devices_per_node() or 8
     nodes, here = max(1, -(-plan.devices // per_node)), min(per_node, plan.devices)
     {"MPIJob": mpijob, "JobSet": jobset, "TrainJob": trainjob}[KINDS[names[0]]](rep, mine[0], plan, nodes, here)
-    rep.compare("name", "metadata.name", label(str(plan.keys.get("name", mine[0]["metadata"]["name"]))), mine[0]["metadata"]["name"])
+    rep.compare("name", "metadata.name", label(plan), mine[0]["metadata"]["name"])
     # A job says how many devices are wanted; the plan beside it says what they do.
     rep.moot(*plan.keys)
     rep.unread(plan.keys)
 
 
-def label(name):
-    """A name as Kubernetes takes it: small letters, digits and dashes."""
+def label(plan):
+    """A name as Kubernetes takes it: small letters, digits and dashes, a letter first."""
     import re
-    return re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63]
+    name = re.sub(r"[^a-z0-9]+", "-", report.plans.job_name(plan).lower())
+    return name[:63].strip("-")
 
 
 def head(document, api):
@@ -143,7 +146,8 @@ def mpijob(rep, document, plan, nodes, here):
     rep.compare("devices", "mpiReplicaSpecs.Worker.replicas", nodes, worker["replicas"])
     rep.compare("devices", "mpiReplicaSpecs.Launcher.replicas", 1, replicas["Launcher"].get("replicas", 1))
     rep.compare("devices", "slotsPerWorker", here, spec.get("slotsPerWorker", 1))
-    rep.compare("devices", "Worker limits", here, devices(worker["template"]["spec"]["containers"][0]))
+    # A plan with `train` runs on cores.
+    rep.compare("devices", "Worker limits", None if plan.runs_on_cores else here, devices(worker["template"]["spec"]["containers"][0]))
     _, number, program = started(replicas["Launcher"]["template"]["spec"]["containers"][0])
     rep.compare("devices", f"{program} -n", plan.devices, number)
 
@@ -180,6 +184,18 @@ def jobset(rep, document, plan, nodes, here):
         rep.compare("devices", "mpirun -n", plan.devices, number)
 
 
+def runtime(document):
+    """What a TrainJob refers to: the jobs whose pods the trainer's settings fill in."""
+    from kubeflow_trainer_api import models
+    head(document, "trainer.kubeflow.org/v1alpha1")
+    kept = models.TrainerV1alpha1TrainingRuntime.from_dict(document)
+    unknown = [place for place in lost(document, kept.to_dict(), "TrainingRuntime") if ".template.spec.template" not in place]
+    if unknown:
+        raise Refused(f"unknown fields {unknown}")
+    for job in document["spec"]["template"]["spec"]["replicatedJobs"]:
+        pod(job["template"]["spec"]["template"], job["name"])
+
+
 def trainjob(rep, document, plan, nodes, here):
     from kubeflow_trainer_api import models
     head(document, "trainer.kubeflow.org/v1alpha1")
@@ -195,7 +211,7 @@ def trainjob(rep, document, plan, nodes, here):
     number = getattr(number, "actual_instance", number)
     rep.compare("devices", "trainer.numProcPerNode", here, int(number) if str(number).isdigit() else number)
     asked = document["spec"]["trainer"].get("resourcesPerNode")
-    rep.compare("devices", "trainer.resourcesPerNode", here, devices({"resources": asked or {}}))
+    rep.compare("devices", "trainer.resourcesPerNode", None if plan.runs_on_cores else here, devices({"resources": asked or {}}))
 
 
 if __name__ == "__main__":

@@ -38,11 +38,12 @@ def judge(rep, folder, plan):
     task = sky.Task.from_yaml(os.path.join(folder, "skypilot.yaml"))
     per_node = plan.cluster_devices_per_node() or 8
     nodes, here = max(1, -(-plan.devices // per_node)), min(per_node, plan.devices)
-    rep.compare("name", "Task.name", str(plan.keys.get("name", task.name)), task.name)
+    rep.compare("name", "Task.name", report.plans.job_name(plan, without="."), task.name)
     rep.compare("devices", "Task.num_nodes", nodes, task.num_nodes)
     resources = list(task.resources)
     counts = [list((resource.accelerators or {}).values()) for resource in resources]
-    rep.compare("devices", "Task.resources.accelerators", [[here]] * len(resources), counts)
+    # A plan with `train` runs on cores.
+    rep.compare("devices", "Task.resources.accelerators", [[] if plan.runs_on_cores else [here]] * len(resources), counts)
     if not task.run:
         raise Refused("the task runs nothing")
     with tempfile.TemporaryDirectory() as place:

@@ -164,7 +164,8 @@ def judge(rep, folder, plan):
     task = re.search(r"gpu(?::[A-Za-z0-9_]+)?:(\d+)", shown.get("TresPerTask", ""))
     tasks = int(shown["NumTasks"])
     got = int(gpus.group(1)) * nodes_got if gpus else int(total.group(1) or total.group(2)) if total else int(task.group(1)) * tasks if task else 0
-    rep.compare("devices", "TresPerNode", plan.devices, got)
+    # A plan with `train` runs on cores.
+    rep.compare("devices", "TresPerNode", 0 if plan.runs_on_cores else plan.devices, got)
     started, torchrun = processes(os.path.abspath(folder), "job.sbatch", plan.devices, nodes, per_node)
     if torchrun:
         rep.compare("devices", "torchrun --nnodes · --nproc-per-node", plan.devices, started)
@@ -172,7 +173,7 @@ def judge(rep, folder, plan):
     else:
         rep.compare("devices", "NumTasks", plan.devices, tasks)
         rep.compare("devices", "NtasksPerN", min(per_node, plan.devices), int(shown.get("NtasksPerN:B:S:C", "0").split(":")[0]))
-    rep.compare("name", "JobName", str(plan.keys.get("name", shown["JobName"])), shown["JobName"])
+    rep.compare("name", "JobName", report.plans.job_name(plan), shown["JobName"])
     # A job says how many devices are wanted; the plan beside it says what they do.
     rep.moot(*plan.keys)
     rep.unread(plan.keys)
