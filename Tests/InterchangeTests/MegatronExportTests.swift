@@ -80,4 +80,21 @@ import Testing
         #expect(export.files.isEmpty)
         #expect(export.gaps.contains { $0.field == "model.positions" && $0.nearest == nil })
     }
+
+    /// The batch grows at the sequences at which the plan's does: the thirds of 1,000 are rounded up.
+    @Test func growingBatches() throws {
+        let export = try export(Self.base + "rampupBatchSize: [16, 16, 1000]\nlayout: {data: 8}")
+        #expect(export.gaps.isEmpty, "\(export.gaps)")
+        let text = try #require(export.files.first?.text)
+        let schedule = [(0, 16), (334, 32), (667, 48), (1000, 64)].map { "\($0.0 * 1024):\($0.1)" }
+        #expect(
+            text.contains("--step-batch-size-schedule '\(schedule.joined(separator: ","))'\n")
+                || text.contains("--step-batch-size-schedule \(schedule.joined(separator: ","))\n"))
+        #expect(!text.contains("--global-batch-size"))
+        let request = ImportRequest(devices: export.plan.devices)
+        let plan = try ImportFormat.megatronLM.read(
+            text: text, path: "run.args", request: request, library: Checkout.library
+        ).plan
+        #expect(plan.batch == 64 && plan.rampup == BatchRampup(start: 16, increment: 16, samples: 1000))
+    }
 }

@@ -256,4 +256,34 @@ import Testing
         let plan = try ForeignFile(format: .megatronLM, text: script, name: path).read().plan
         #expect(plan.model.layers == 8 && plan.model.hidden == 1024 && plan.model.heads == 16 && plan.devices == 8)
     }
+
+    private static let sizes = """
+        --num-layers 8 --hidden-size 1024 --num-attention-heads 16 --seq-length 1000 --max-position-embeddings 1000
+        --micro-batch-size 1 --vocab-size 1000 --train-samples 1000000
+        """
+
+    /// Batches by tokens: K, M, B and T stand for thousands and more.
+    @Test(arguments: [
+        ("'0:64 1M:128'", 128, BatchRampup(start: 64, increment: 64, samples: 1000) as BatchRampup?),
+        ("0:64,0.5M:128,1M:192", 192, BatchRampup(start: 64, increment: 64, samples: 1000)),
+        ("0:64,1M:128,3M:192", 192, nil), ("0:256", 256, nil),
+    ]) func schedulesOfBatches(_ schedule: String, _ batch: Int, _ growth: BatchRampup?) throws {
+        let imported = try read("\(Self.sizes)\n--step-batch-size-schedule \(schedule)\n", devices: 8)
+        #expect(imported.plan.batch == batch && imported.plan.rampup == growth)
+        #expect(imported.left.isEmpty == (growth != nil || batch == 256))
+    }
+
+    @Test(arguments: [
+        ("1K:64", "is no schedule of batches"), ("0:64,0:128", "is no schedule of batches"),
+        ("0:64,x:128", "is no schedule of batches"), ("0:0", "is no schedule of batches"),
+        ("0:64\n--global-batch-size 64", "contradicts --step-batch-size-schedule"),
+        ("0:64,1e400:128", "is no schedule of batches"), ("0:nan", "is no schedule of batches"),
+    ]) func wrongSchedulesOfBatches(_ schedule: String, _ rule: String) {
+        do throws(PlanProblems) {
+            _ = try read("\(Self.sizes)\n--step-batch-size-schedule \(schedule)\n", devices: 8)
+            Issue.record("\(schedule) was read")
+        } catch {
+            #expect(error.problems.count == 1 && error.problems[0].description.contains(rule), "\(error)")
+        }
+    }
 }

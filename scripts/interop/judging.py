@@ -11,7 +11,12 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 JUDGES = {"megatron-lm": "megatron", "torchtitan": "torchtitan", "deepspeed": "deepspeed", "accelerate": "accelerate", "transformers": "transformers",
           "torch-schedule": "torch_schedule", "slurm": "slurm", "mpijob": "kubernetes", "jobset": "kubernetes", "trainjob": "kubernetes",
           "skypilot": "skypilot", "hostfile": "hostfile"}
-NO_JUDGE = ("pbs", "lsf", "megatron-bridge", "nemo", "nanotron", "gpt-neox", "maxtext")
+# Targets without a judge, with why.
+NO_JUDGE = {
+    "pbs": "qsub asks a running server", "lsf": "bsub asks a running cluster",
+    "megatron-bridge": "its package needs CUDA", "nemo": "its package needs CUDA", "nanotron": "its package needs flash-attn",
+    "gpt-neox": "it has no package, and its own classes need DeepSpeed's fork", "maxtext": "is read, not written",
+}
 
 
 def environment(folder=None):

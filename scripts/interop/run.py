@@ -124,7 +124,7 @@ def main():
     parser.add_argument("--more", nargs=argparse.REMAINDER, default=[], help="further options of trainyard export, last")
     parser.add_argument("--samples", action="store_true", help="judge the hand-made samples in place of exported files")
     parser.add_argument("--keep", help="keep the exported files in this folder")
-    parser.add_argument("--record", help="write the verdicts, with a digest of the settings they are of, to this file")
+    parser.add_argument("--record", help="write the verdicts, with a digest of the settings they are of, to this file; with --plans or --targets beside what stands in it")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--strict", action="store_true", help="fail where a target is not judged")
     options = parser.parse_args()
@@ -170,9 +170,13 @@ def main():
         faults += [f"{target}: {plan}: refused: {text}" for plan, text in refused.items()]
         faults += [f"{target}: {plan}: {field['plan']}: the plan says {json.dumps(field['want'])}, {field['peer'] or 'nothing in the file'} {json.dumps(field['got'])}" for plan, fields in uneven.items() for field in fields]
     if not options.samples:
-        rows += [(target, "-", "-", "-", "-", 0, "-", "not judged: its owner's reader needs a cluster or devices") for target in judging.NO_JUDGE if not options.targets]
+        rows += [(target, "-", "-", "-", "-", 0, "-", "not judged: " + why) for target, why in judging.NO_JUDGE.items() if not options.targets]
     if options.record:
-        record = {"versions": {target: next((verdict["version"] for verdict in found.values() if verdict["version"]), None) for target, found in results.items()}, "plans": {}}
+        record = {"versions": {}, "plans": {}}
+        if (options.plans or options.targets) and os.path.exists(options.record):
+            with open(options.record) as file:
+                record = json.load(file)
+        record["versions"].update({target: next(iter(kept), None) for target, found in results.items() if (kept := [verdict["version"] for verdict in found.values() if verdict["version"]])})
         for target, found in results.items():
             for plan, verdict in found.items():
                 if "notJudged" in verdict:

@@ -21,11 +21,13 @@ enum MegatronExport: Exporter {
         .parameterSharding, .shardGroup, .outerSharding, .plainAttention, .halfGradients, .noDataOverlap,
         .tensorOverlap,
         .noPipelineOverlap, .expertOverlap, .sharedExpertOverlap, .optimizerOffload, .activationOffload, .fp32, .fp16,
-        .eightBits, .fourBits, .recipeDetails, .otherOptimizer, .otherMoments, .otherMaster,
+        .eightBits, .fourBits, .recipeDetails, .otherOptimizer, .otherMoments, .otherMaster, .rampup,
     ]
 
     static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
-        plan.drop(.rampup, because: "Megatron-LM of today reads --rampup-batch-size and ignores it", &gaps)
+        if let growth = plan.rampup, BatchSchedule(growth, to: plan.batch) == nil {
+            plan.drop(.rampup, because: "its schedule of batches would have over \(BatchSchedule.most) entries", &gaps)
+        }
         plan.drop(.fusedLoss, because: "its fused cross-entropy keeps the logits in memory", &gaps)
         plan.fit(allowing: self.plan, model: model, "Megatron-LM", &gaps)
         fitTraining(&plan, &gaps)

@@ -68,7 +68,11 @@ extension MegatronExport {
 
     static func addBatch(_ plan: Plan, _ layout: Layout, to list: inout List) {
         list.add("--micro-batch-size", layout.microbatch)
-        list.add("--global-batch-size", plan.batch)
+        if let growth = plan.rampup, let schedule = BatchSchedule(growth, to: plan.batch) {
+            list.add("--step-batch-size-schedule", schedule.text(sequence: plan.model.sequence))
+        } else {
+            list.add("--global-batch-size", plan.batch)
+        }
     }
 
     /// Arguments without which no run starts, as a plan with `train:` takes them if it says nothing else.

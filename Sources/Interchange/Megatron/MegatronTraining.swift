@@ -1,3 +1,5 @@
+internal import Plans
+
 /// Precision, optimizer and batch of a run of Megatron-LM.
 extension MegatronReading {
     mutating func readTraining(into draft: inout PlanDraft) {
@@ -133,9 +135,12 @@ extension MegatronReading {
         }
         if let micro { draft.set("layout.microbatch", .count(micro), from: reader.place("micro_batch_size")) }
         var batch = reader.count("global_batch_size", in: 1...100_000_000)
-        if let batch {
+        let schedule = readSchedule(into: &draft)
+        if let schedule {
+            batch = schedule.steps.last?.batch
+        } else if let batch {
             draft.set("batch", .count(batch), from: reader.place("global_batch_size"))
-        } else if let micro, let data = dataRanks {
+        } else if !reader.has("step_batch_size_schedule"), let micro, let data = dataRanks {
             let (product, overflow) = micro.multipliedReportingOverflow(by: data)
             if !overflow {
                 batch = product
@@ -143,7 +148,7 @@ extension MegatronReading {
                     "batch", .count(product),
                     because: "\(dialect.tool)'s default: one micro-batch on each data-parallel rank")
             }
-        } else if !reader.has("global_batch_size") {
+        } else if !reader.has("global_batch_size"), !reader.has("step_batch_size_schedule") {
             missing("global_batch_size", "sequences of a step; or say --devices")
         }
         if let growth = reader.words("rampup_batch_size") {
@@ -154,11 +159,35 @@ extension MegatronReading {
         if steps != nil, samples != nil {
             reader.fail("train_samples", "contradicts \(dialect.spelling("train_iters"))", fix: "keep one of them")
         }
-        if let steps, let batch, reader.place("rampup_batch_size") == nil {
+        if let steps, let batch, schedule == nil, reader.place("rampup_batch_size") == nil {
             draft.set(
                 "tokens", .number(Double(steps) * Double(batch) * Double(sequence)), from: reader.place("train_iters"))
         } else if let samples {
             draft.set("tokens", .number(Double(samples) * Double(sequence)), from: reader.place("train_samples"))
         }
+    }
+    /// The batch, and its growth where that has equal steps.
+    private func readSchedule(into draft: inout PlanDraft) -> BatchSchedule? {
+        let name = "step_batch_size_schedule"
+        guard let text = reader.words(name)?.joined(separator: " ") else { return nil }
+        guard let schedule = BatchSchedule(text, sequence: sequence), let last = schedule.steps.last else {
+            reader.fail(
+                name, "is no schedule of batches", fix: "write TOKENS:BATCH pairs with growing tokens, the first from 0"
+            )
+            return nil
+        }
+        if reader.has("global_batch_size") {
+            reader.fail("global_batch_size", "contradicts \(dialect.spelling(name))", fix: "keep one of them")
+        }
+        draft.set("batch", .count(last.batch), from: reader.place(name))
+        if let growth = schedule.growth {
+            draft.set(
+                "rampupBatchSize", .list([growth.start, growth.increment, growth.samples].map(String.init)),
+                from: reader.place(name))
+        } else if schedule.steps.count > 1 {
+            draft.leave(
+                "\(dialect.spelling(name)): a plan's batch grows in equal steps; it has the last batch from the start")
+        }
+        return schedule
     }
 }

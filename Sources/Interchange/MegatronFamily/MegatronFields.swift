@@ -112,6 +112,7 @@ extension MegatronExport {
     static func fitFamily(
         _ plan: inout Plan, without features: Set<ModelFeature.Kind>, _ tool: String, _ gaps: inout [ExportGap]
     ) {
+        plan.drop(.rampup, because: "Megatron-Core of today reads rampup_batch_size and ignores it", &gaps)
         fit(&plan, &gaps)
         if let layout = plan.layout, layout.virtualStages == 1 {
             plan.drop(.noPipelineOverlap, because: "it overlaps the messages of virtual stages alone", &gaps)
