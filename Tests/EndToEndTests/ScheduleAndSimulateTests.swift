@@ -231,6 +231,25 @@ import Testing
         #expect(refused.errors.contains("simulate FILE --schedule optimal"), "\(refused.errors)")
     }
 
+    /// DualPipe, which holds each stage on two ranks, would be the fastest here, and PyTorch's runtime cannot say it.
+    @Test func optimalListsAreWritten() throws {
+        let folder = try TemporaryFolder()
+        let plan = try folder.write(
+            """
+            model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048}
+            cluster: h100-80g-sxm
+            devices: 4
+            batch: 6
+            layout: {pipeline: 4, microbatch: 1}
+            """, as: "plan.yaml")
+        let lists = folder["optimal.csv"]
+        let outcome = try run("simulate \(plan) --schedule optimal --write-actions \(lists)")
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        #expect(try folder.read("optimal.csv").split(separator: "\n").count == 4)
+        let read = try run("simulate --actions \(lists)")
+        #expect(read.exitCode == 0, "\(read.errors)")
+    }
+
     @Test func optimalKeepsToThePlansMemory() throws {
         let outcome = try run("simulate plans/gpt3-175b-64-a100.yaml --compare 1f1b,zbv,optimal --json")
         #expect(outcome.exitCode == 0, "\(outcome.errors)")

@@ -10,6 +10,7 @@ Steps of both are timed in turn in the same processes, and medians are compared.
 """
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import socket
@@ -160,6 +161,10 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-5, help="largest difference of gradients, over the largest gradient")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
+    if importlib.util.find_spec("torch") is None:
+        # The environment that setup.sh makes has PyTorch.
+        python = judging.environment()
+        os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:]])
     results, failed = [], False
     with tempfile.TemporaryDirectory(prefix="schedules-") as folder:
         jobs = [(os.path.basename(path), path, None) for path in options.csv] or [(name, *written(options.trainyard, name, options.ranks, 2 if name in LOOPED else None, options.microbatches, folder)) for name in options.schedules.split(",")]

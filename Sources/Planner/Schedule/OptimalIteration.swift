@@ -17,11 +17,14 @@ package struct OptimalIteration: Sendable {
 /// The search tries one stage a rank, and two stages both looped and folded, or the number that is asked for. Each rank
 /// may hold as many activations as fit beside its weights, gradients and optimizer. Named schedules compete with their
 /// own numbers of stages.
-/// - Parameter usableMemory: share of a device's memory that may be used.
+/// - Parameters:
+///   - usableMemory: share of a device's memory that may be used.
+///   - oneDirection: whether every stage lies on one rank alone, as runtimes other than ours have it.
 /// - Throws: the reason why the layout cannot be priced, or that no schedule fits.
 package func optimalIteration(
     plan: Plan, layout: Layout, virtualStages: Int? = nil, usableMemory: Double = Estimate.usableShare,
-    options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance(), effort: Int = 20_000_000
+    options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance(), oneDirection: Bool = false,
+    effort: Int = 20_000_000
 ) throws(PlannerError) -> OptimalIteration {
     if let vocabulary = layout.vocabularyParallel {
         throw .noLayout(
@@ -52,7 +55,8 @@ package func optimalIteration(
         let estimate = Estimate(held, time: try simulatedTime(work, found.schedule))
         if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
     }
-    let leader = named.candidates.first.flatMap { $0.fits ? $0 : nil }
+    let rivals = named.candidates.filter { !oneDirection || !$0.layout.schedule.isBidirectional }
+    let leader = rivals.first.flatMap { $0.fits ? $0 : nil }
     if let best, best.estimate.iteration.seconds < leader?.seconds ?? .infinity {
         return OptimalIteration(
             iteration: try predictedIteration(
@@ -61,7 +65,7 @@ package func optimalIteration(
             remark: best.found.remark)
     }
     guard let leader else {
-        let least = named.candidates.first
+        let least = rivals.first
         throw .noLayout(
             "no schedule fits this layout: \(least?.layout.schedule.rawValue ?? "the smallest") needs "
                 + "\(Figures.gibibytes(least?.peakMemory ?? 0)) GiB of \(Figures.gibibytes(usable)) usable")

@@ -32,7 +32,8 @@ struct BareScheduleSearch {
     }
 
     /// The fastest schedule within the memory limit, with a line that says how it was found.
-    func optimal() throws -> (schedule: Schedule, remark: String) {
+    /// - Parameter oneDirection: whether every stage lies on one rank alone, as PyTorch's runtime has it.
+    func optimal(oneDirection: Bool = false) throws -> (schedule: Schedule, remark: String) {
         if bare.vocabularyParallel != nil {
             throw Failure.input(
                 "optimal finds no lists with S and T; leave --vocabulary-parallel out, or name a schedule")
@@ -66,7 +67,7 @@ struct BareScheduleSearch {
         }
         // The search makes no bidirectional schedules, which hold other parameters, but its answer must not be slower
         // than one.
-        for name in ScheduleName.allCases where name.isBidirectional {
+        for name in ScheduleName.allCases where name.isBidirectional && !oneDirection {
             guard let schedule = try? schedule(name),
                 let costs = try? bare.actionCosts(stages: schedule.stages, ranks: ranks),
                 let makespan = try? Simulator.makespan(schedule, costs: costs),

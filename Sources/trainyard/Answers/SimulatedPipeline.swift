@@ -65,10 +65,12 @@ struct SimulatedPipeline {
 
     /// Simulates the step of a plan with the best action lists that a search finds for its layout.
     init(
-        optimal plan: Plan, layout: Layout, virtualStages: Int?, found: [String], disturbance: DisturbanceOptions
+        optimal plan: Plan, layout: Layout, virtualStages: Int?, found: [String], disturbance: DisturbanceOptions,
+        oneDirection: Bool = false
     ) throws {
         let best = try optimalIteration(
-            plan: plan, layout: layout, virtualStages: virtualStages, disturbance: try disturbance.disturbance())
+            plan: plan, layout: layout, virtualStages: virtualStages, disturbance: try disturbance.disturbance(),
+            oneDirection: oneDirection)
         try self.init(best.iteration, plan: plan, found: found + [best.remark], disturbance: disturbance)
     }
 

@@ -81,8 +81,10 @@ struct SimulateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write the lists as the CSV that PyTorch's pipeline runtime runs and --actions reads.", valueName: "out.csv"
-        ))
+            """
+            Write the lists as the CSV that PyTorch's pipeline runtime runs and --actions reads. Only lists that it runs \
+            are then optimal.
+            """, valueName: "out.csv"))
     var writeActions: String?
 
     @Flag(help: "Print the figures as one JSON document instead of the drawing.")
@@ -125,7 +127,7 @@ struct SimulateCommand: ParsableCommand {
                 schedule == Self.optimal
                 ? try SimulatedPipeline(
                     optimal: plan, layout: layout, virtualStages: virtualStages?.value, found: found,
-                    disturbance: disturbance)
+                    disturbance: disturbance, oneDirection: writeActions != nil)
                 : try SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance)
             pipeline.searched = searched
             try show(pipeline, notes: plan.remarks)
@@ -211,7 +213,7 @@ struct SimulateCommand: ParsableCommand {
             bare: bare, virtualStages: virtualStages?.value, microbatches: microbatches?.value ?? 8,
             memoryLimit: memoryLimit)
         if schedule == Self.optimal {
-            let found = try search.optimal()
+            let found = try search.optimal(oneDirection: writeActions != nil)
             return (found.schedule, [found.remark])
         }
         guard let schedule else {
