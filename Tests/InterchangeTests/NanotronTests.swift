@@ -136,4 +136,15 @@ import Testing
         let found = Self.smol.replacing(old, new).problems()
         #expect(found.contains { $0.contains(message) }, "\(found)")
     }
+
+    /// Ten lines of anchors stand for ten thousand million values.
+    @Test func anchorsHaveABound() {
+        var text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        for level in 1..<10 {
+            let inner = [String](repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+            text += "a\(level): &a\(level) [\(inner)]\n"
+        }
+        let found = ForeignFile(format: .nanotron, text: text).problems()
+        #expect(found.contains { $0.contains("values, those behind anchors counted each time") }, "\(found)")
+    }
 }
