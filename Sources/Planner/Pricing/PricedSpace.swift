@@ -95,7 +95,7 @@ func priceSpace(
         limit.seconds = min(limit.seconds, first.seconds * (1 + SearchSettings.closedFormError))
         // The fastest by closed form is simulated, too.
         let off = first.layout.pipeline > 1 ? SearchSettings.closedFormError / 3 : 0
-        if plan.anchor == nil { limit.certain = min(limit.certain, first.seconds * (1 + off)) }
+        if space.ranksByTime(plan) { limit.certain = min(limit.certain, first.seconds * (1 + off)) }
     }
     if limit.seconds == .infinity, meshes.count > 2 * SpaceBounds.probes {
         let probes = bounds.quickest(
@@ -116,6 +116,12 @@ func priceSpace(
     }
     best.effort.ruledOut = meshes.count - priced.count
     return best.space { space.divided($0, plan) }
+}
+
+extension SearchSpace {
+    /// Whether the layout with the shortest step of those that are priced is the answer. A layout may be measured to be faster
+    /// than it is priced, and may become faster with a divided vocabulary.
+    func ranksByTime(_ plan: Plan) -> Bool { plan.anchor == nil && vocabularyParallel.isEmpty }
 }
 
 /// Prices every candidate, with as many workers as there are threads.

@@ -68,7 +68,7 @@ func searchOneOrder(
         bounds = SpaceBounds()
         var limit = MeshPricer.Limit()
         limit.seconds = bar
-        if let slowest = settings.slowest, plan.anchor == nil { limit.certain = slowest * (1 + 1e-9) }
+        if let slowest = settings.slowest, settings.space.ranksByTime(plan) { limit.certain = slowest * (1 + 1e-9) }
         space = priceSpace(settings.space, pricer: pricer, request: request, limit: limit, bounds: &known)
         bounds = known
         if let best = space.leaders.first { bar = min(bar, best.seconds * (1 + SearchSettings.closedFormError)) }
