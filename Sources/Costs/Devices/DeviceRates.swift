@@ -81,8 +81,11 @@ package final class DeviceRates: Sendable {
         bf16Blocks = others
     }
 
-    /// How the software runs norms of these activations.
-    var normKernels: NormKernels { NormKernels(areSeveral: framework.runsNormsInSteps, elementBytes: elementBytes) }
+    /// How the software runs norms and gates of these activations.
+    var normKernels: NormKernels {
+        NormKernels(
+            areSeveral: framework.runsNormsInSteps, elementBytes: elementBytes, splitsGates: framework.runsGatesInSteps)
+    }
 
     /// Bytes of a number that the weight gradients of a block read: those of adapters are in 16 bits in a recipe.
     func operandBytes(of block: Block) -> Double {

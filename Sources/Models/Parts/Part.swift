@@ -72,6 +72,9 @@ package struct Kept: Hashable, Sendable {
         case normResult, activationResult
         /// Rows that the activation of a network reads.
         case activationInput
+        /// The activation of a dense network's gate before it is multiplied, which software keeps that runs the two as
+        /// kernels of their own.
+        case gate
         /// The result of the core attention.
         case attended
         /// Results of experts before the router's weights multiply them.
