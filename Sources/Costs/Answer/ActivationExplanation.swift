@@ -65,6 +65,8 @@ struct ActivationExplanation {
         let steps =
             addSteps(to: &lines, kind) + gathered(kind)
             + (copiesAttended && kind.block.kept.contains { $0.role == .attended } ? " + \(attended)" : "")
+            + (!kind.isTuned && kind.block.kept.contains { $0.role == .rotary && rates.normKernels.keeps(.rotary) }
+                ? " + 4·T·w·\(kind.own("d"))" : "")
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
             kind.hasNoBackward ? "0" : "T·(\(allBytes(kind))) + \(core)" + addRecipe(to: &lines, kind) + steps, "bytes",

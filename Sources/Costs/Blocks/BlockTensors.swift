@@ -63,7 +63,7 @@ struct BlockTensors {
             case .normResult, .activationResult: remade += bytes
             case .combined where !keepsCombinedRows: continue
             case .combined, .productInput, .activationInput, .logits, .normInput, .castNormInput, .normalised, .gate,
-                .other:
+                .rotary, .other:
                 break
             }
             all += bytes
@@ -128,7 +128,7 @@ struct BlockTensors {
             case .combined where !keepsCombinedRows: return sum
             case .normResult where withoutRemade, .activationResult where withoutRemade: return sum
             case .normResult, .activationInput, .activationResult, .attended, .combined, .productInput, .logits,
-                .normInput, .castNormInput, .normalised, .gate, .other:
+                .normInput, .castNormInput, .normalised, .gate, .rotary, .other:
                 return tensor.madeBy.isDisjoint(with: modules)
                     ? sum : sum + Self.bytes(tensor, measure, activationInput, memory)
             }

@@ -9,11 +9,14 @@ struct NormKernels: Hashable, Sendable {
     let cast: Bool
     /// Whether a gate's activation and its product are kernels of their own (`Framework.runsGatesInSteps`).
     let splitsGates: Bool
+    /// Whether it looks up the sines and cosines of positions for every row (`Framework.Memory.gathersRotary`).
+    let gathersRotary: Bool
 
     /// - Parameter elementBytes: bytes of a number of an activation.
-    init(areSeveral: Bool = false, elementBytes: Double = 4, splitsGates: Bool = false) {
+    init(areSeveral: Bool = false, elementBytes: Double = 4, splitsGates: Bool = false, gathersRotary: Bool = false) {
         self.areSeveral = areSeveral
         self.splitsGates = splitsGates
+        self.gathersRotary = gathersRotary
         cast = areSeveral && elementBytes < 4
     }
 
@@ -24,6 +27,7 @@ struct NormKernels: Hashable, Sendable {
         case .castNormInput: cast
         case .normalised: areSeveral
         case .gate: splitsGates
+        case .rotary: gathersRotary
         case .normResult, .activationResult, .activationInput, .attended, .combined, .productInput, .logits, .other:
             true
         }

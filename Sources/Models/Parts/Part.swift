@@ -83,6 +83,8 @@ package struct Kept: Hashable, Sendable {
         case productInput
         /// The results of a head, which only the loss reads.
         case logits
+        /// Sines and cosines of rows' positions, which software keeps that looks them up for every row.
+        case rotary
         /// Rows that a norm reads, in the activations' format. Software that casts them first keeps the cast copy instead.
         case normInput
         /// Rows that a norm reads, cast to fp32.

@@ -39,6 +39,8 @@ extension Framework {
         package var keepsGathered = false
         /// Whether the result of flash attention is copied before the output product where a micro-batch has several samples.
         package var copiesAttended = false
+        /// Whether sines and cosines of positions are looked up for every row, for queries and for keys, and kept.
+        package var gathersRotary = false
 
         package init() {}
     }
@@ -64,6 +66,7 @@ extension Framework.Memory {
             ("remakesAttention", \.remakesAttention),
             ("keepsHalvesWhole", \.keepsHalvesWhole), ("sharesGradients", \.sharesGradients), ("pools", \.pools),
             ("keepsGathered", \.keepsGathered), ("copiesAttended", \.copiesAttended),
+            ("gathersRotary", \.gathersRotary),
         ]
     }
 }
