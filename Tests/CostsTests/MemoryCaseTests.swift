@@ -255,8 +255,8 @@ import Testing
     /// `silu(gate) * up` in eager PyTorch keeps the result of silu, two bytes for each number of the network's size (Hugging
     /// Face, `LlamaMLP`). A network without a gate, one kernel, and a compiler keep nothing more. Tensor ranks cut it.
     @Test(arguments: [
-        (Layout(data: 8), 1.0), (Layout(data: 4, tensor: 2), 2),
-        (Layout(data: 4, tensor: 2, sequenceParallel: true), 2),
+        (Layout(data: 8), 1.0), (Layout(data: 4, tensor: 2), 2.0),
+        (Layout(data: 4, tensor: 2, sequenceParallel: true), 2.0),
     ])
     func eagerGatesKeepTheirActivation(_ layout: Layout, _ tensor: Double) throws {
         func kept(_ framework: String, _ model: Model) throws -> Double {

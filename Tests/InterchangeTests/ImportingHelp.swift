@@ -17,10 +17,10 @@ enum Imported {
 
     /// Problems of a file's text, as they are printed.
     static func problems(
-        _ text: String, _ format: ImportFormat, devices: Int? = nil, model: String? = nil
+        _ text: String, _ format: ImportFormat, devices: Int? = nil, model: String? = nil, path: String = "run.conf"
     ) -> [String] {
         do {
-            _ = try plan(text, format, devices: devices, model: model)
+            _ = try plan(text, format, devices: devices, model: model, path: path)
             return []
         } catch let error as PlanProblems {
             return error.problems.map(\.description)

@@ -90,9 +90,13 @@ import Testing
         #expect(plan.optimizer.firstMoment == .bf16)
     }
 
+    /// The file states all of its devices.
     @Test func otherDevices() throws {
-        let plan = try Self.smol.read(devices: 64).plan
-        #expect(plan.devices == 64 && plan.layout?.data == 32 && plan.batch == 96)
+        #expect(try Self.smol.read(devices: 384).plan.devices == 384)
+        let said =
+            "run.yaml:24:7: --devices 64: contradicts parallelism (dp 192 · tp 2 · pp 1 · context_parallel_size 1"
+        let found = Self.smol.problems(devices: 64)
+        #expect(found.count == 1 && found[0].contains(said) && found[0].contains("384 devices)"), "\(found)")
     }
 
     /// Starcoder 2 3B, 3,030,371,328 parameters.

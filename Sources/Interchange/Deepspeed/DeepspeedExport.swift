@@ -10,7 +10,8 @@ enum DeepspeedExport: Exporter {
     static let script: Set<PlanFeature> = [.plainAttention, .fusedLoss, .chunkedLoss, .padding]
 
     static let plan: Set<PlanFeature> = script.union([
-        .tensor, .noSequenceParallel, .pipeline, .context, .contextHeads, .expert, .expertTensor, .recomputeFull,
+        .tensor, .noSequenceParallel, .pipeline, .unevenStages, .context, .contextHeads, .expert, .expertTensor,
+        .recomputeFull,
         .recomputeRuns, .optimizerSharding, .gradientSharding, .parameterSharding, .halfGradients, .noDataOverlap,
         .optimizerOffload, .stateOffload, .activationOffload, .fp32, .fp16, .otherOptimizer, .otherMoments,
         .otherMaster,
@@ -32,7 +33,6 @@ enum DeepspeedExport: Exporter {
         } else {
             plan.drop(.recomputeRuns, because: "DeepSpeed counts runs of blocks in pipelines alone", &gaps)
         }
-        if layout.pipeline > 1, layout.pipeline > 0, plan.model.layers % layout.pipeline == 0 { return }
         plan.drop(.unevenStages, because: "DeepSpeed gives every stage the same number of blocks", &gaps)
     }
 

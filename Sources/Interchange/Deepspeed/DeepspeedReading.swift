@@ -1,3 +1,5 @@
+internal import Numbers
+internal import Plans
 package import Reading
 
 /// Reads a configuration of DeepSpeed as a plan.
@@ -106,7 +108,18 @@ struct DeepspeedReading {
         let place16 = place("fp16.enabled")
         if isHalf, is16 { reader.fail(key("fp16.enabled"), "contradicts bf16.enabled", fix: "keep one of them") }
         let word = isHalf ? "bf16" : is16 ? "fp16" : "fp32"
-        draft.set("precision", .word(word), from: isHalf ? place("bf16.enabled") ?? place("bfloat16.enabled") : place16)
+        if isHalf || is16 || place16 != nil {
+            draft.set(
+                "precision", .word(word), from: isHalf ? place("bf16.enabled") ?? place("bfloat16.enabled") : place16)
+        } else {
+            let open = ["bf16.enabled", "bfloat16.enabled", "fp16.enabled"].filter { reader.open.contains(key($0)) }
+            draft.infer(
+                "precision", .word(word),
+                because: open.isEmpty
+                    ? "the file enables neither bf16 nor fp16"
+                    : "\(open.joined(separator: " and ")) is auto, which the training script decides; change it in the plan"
+            )
+        }
         let gradients: String? = reader.choice(
             key("data_types.grad_accum_dtype"), [("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16")])
         if let gradients {
@@ -243,10 +256,16 @@ struct DeepspeedReading {
         case (nil, let micro?, let steps):
             draft.set("layout.microbatch", .count(micro), from: self.place("train_micro_batch_size_per_gpu"))
             if let batch = product(micro, steps ?? 1) { draft.set("batch", .count(batch), from: place) }
+            if steps == nil {
+                draft.note("batch: one micro-batch a step, since the file does not state gradient_accumulation_steps")
+            }
         case (nil, nil, let steps):
             if let steps {
                 draft.set("accumulation", .count(steps), from: self.place("gradient_accumulation_steps"))
             }
+            let reason = "the plan's own, since the file does not state it; change it in the plan"
+            draft.leaveOpen("batch", because: reason) { Figures.grouped($0.batch) }
+            draft.leaveOpen("layout.microbatch", because: reason) { $0.layout.map { "\($0.microbatch)" } }
         }
     }
 }

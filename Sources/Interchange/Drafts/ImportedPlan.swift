@@ -63,23 +63,35 @@ extension PlanDraft {
                 "cluster", .word(ImportRequest.assumedCluster),
                 because: "the file names no devices; say which with --cluster")
         }
-        if let devices = request.devices { draft.set("devices", .count(devices), from: draft.origins["devices"]) }
+        if let devices = request.devices {
+            // Another number than the file's does not come from the file.
+            let isStated = draft.value(of: "devices") == .count(devices)
+            draft.set("devices", .count(devices), from: isStated ? draft.origins["devices"] : nil)
+        }
         if let tokens = request.tokens { draft.set("tokens", .number(tokens), from: nil) }
         if let framework = request.framework ?? framework { draft.set("framework", .word(framework), from: nil) }
         guard reader.collector.isEmpty else { throw reader.collector.all }
         for line in reader.repeated { draft.note(line) }
+        if !reader.decided.isEmpty {
+            draft.note(
+                "\(reader.decided.joined(separator: ", ")): auto, which the training script decides, and which is taken "
+                    + "as if it were not stated")
+        }
 
         let ignored = reader.ignored.map(\.written)
-        let text = draft.yaml(
-            header: ["Made from \(file(reader)), \(source).", ""] + draft.inferred.map { "Concluded: \($0)." })
+        func text() -> String {
+            draft.yaml(
+                header: ["Made from \(file(reader)), \(source).", ""] + draft.inferred.map { "Concluded: \($0)." })
+        }
         let plan: Plan
         do {
-            plan = try Plan.read(text: text, path: reader.file, library: library)
+            plan = try Plan.read(text: text(), path: reader.file, library: library)
         } catch {
             throw PlanProblems(error.problems.map { draft.placed($0, reader: reader) })
         }
+        draft.sayOpen(plan)
         return ImportedPlan(
-            text: text, plan: plan, source: source, inferred: draft.inferred, left: draft.left, ignored: ignored)
+            text: text(), plan: plan, source: source, inferred: draft.inferred, left: draft.left, ignored: ignored)
     }
 
     private func file(_ reader: SettingsReader) -> String {
@@ -94,6 +106,7 @@ extension PlanDraft {
         while !path.isEmpty {
             if let origin = origins[String(path)] {
                 (placed.line, placed.column) = (origin.line, origin.column)
+                if let file = origin.file { placed.file = file }
                 placed.field = "\(origin.written) (\(problem.field))"
                 return placed
             }
@@ -103,6 +116,7 @@ extension PlanDraft {
         let inner = origins.filter { $0.key.hasPrefix(problem.field + ".") }.values
         if let origin = inner.min(by: { ($0.line, $0.column) < ($1.line, $1.column) }) {
             (placed.line, placed.column) = (origin.line, origin.column)
+            if let file = origin.file { placed.file = file }
             placed.field = "\(origin.written) (\(problem.field))"
         }
         return placed

@@ -1,4 +1,6 @@
 internal import Models
+internal import Numbers
+internal import Plans
 internal import Reading
 
 extension PlanDraft {
@@ -26,13 +28,18 @@ extension ImportRequest {
 }
 
 extension PlanDraft {
-    /// The settings without those that are left to the training script, which are noted.
-    mutating func withoutAuto(_ settings: [Setting]) -> [Setting] {
-        let open = settings.filter { $0.value == .word("auto") }
-        if !open.isEmpty {
-            leave("\(open.map(\.name).joined(separator: ", ")): auto, which the training script decides")
+    /// Notes the settings that are left to the training script.
+    mutating func leaveOpen(_ reader: SettingsReader) {
+        guard !reader.open.isEmpty else { return }
+        leave("\(reader.open.joined(separator: ", ")): auto, which the training script decides")
+    }
+
+    /// Leaves the tokens of a sequence to the model.
+    /// - Parameter reason: why the file does not say them, as a clause.
+    mutating func leaveSequenceOpen(_ reason: String) {
+        leaveOpen("model.sequence", because: "the model's own, since \(reason); change it in the plan") {
+            Figures.grouped($0.model.sequence)
         }
-        return settings.filter { $0.value != .word("auto") }
     }
 
     /// Begins to read a file of a tool whose files hold no model: takes the model that the user names, or reports that one is
@@ -40,7 +47,9 @@ extension PlanDraft {
     mutating func reader(
         ofFileWithoutModel settings: [Setting], tool: String, request: ImportRequest, collector: ProblemCollector
     ) -> SettingsReader {
-        let reader = SettingsReader(withoutAuto(settings), collector: collector)
+        let reader = SettingsReader(settings, collector: collector, leavesAuto: true)
+        leaveOpen(reader)
+        leaveSequenceOpen("files of \(tool) do not state it")
         if let model = request.model {
             setModel(model)
         } else {

@@ -1,3 +1,5 @@
+internal import Plans
+
 /// A plan that is being written from another tool's file: keys, values, and which settings each came from.
 package struct PlanDraft: Sendable {
     /// A value of a plan's key as YAML writes it.
@@ -55,6 +57,32 @@ package struct PlanDraft: Sendable {
     package mutating func infer(_ path: String, _ value: Value, because reason: String) {
         set(path, value, from: nil)
         inferred.append("\(path) \(value.yaml): \(reason)")
+    }
+
+    /// The value of a key; nil: it is not set.
+    func value(of path: String) -> Value? { entries.first { $0.path.joined(separator: ".") == path }?.value }
+
+    /// A key that the file leaves open, so that the plan takes a value of its own.
+    struct OpenKey: Sendable {
+        var path: String
+        var reason: String
+        var value: @Sendable (Plan) -> String?
+    }
+
+    /// Keys of which the plan's own value is said once it is read.
+    private(set) var openKeys: [OpenKey] = []
+
+    /// Leaves a key open.
+    /// - Parameter value: what the plan takes; nil: nothing worth a line.
+    mutating func leaveOpen(_ path: String, because reason: String, _ value: @escaping @Sendable (Plan) -> String?) {
+        openKeys.append(OpenKey(path: path, reason: reason, value: value))
+    }
+
+    /// Says what the plan takes for the keys that are open.
+    mutating func sayOpen(_ plan: Plan) {
+        for key in openKeys where !has(key.path) {
+            if let value = key.value(plan) { note("\(key.path) \(value): \(key.reason)") }
+        }
     }
 
     /// Notes something that is concluded without a key.

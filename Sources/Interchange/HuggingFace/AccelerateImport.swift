@@ -15,6 +15,7 @@ package enum AccelerateImport {
         let reading = AccelerateReading(reader: reader)
         reading.read(into: &draft, request: request)
         reader.expect(AccelerateReading.silent)
+        reading.reportUnknown()
         reader.reportMisspelt()
         return try draft.finished(
             reader, request: request, source: "a configuration of accelerate", framework: reading.framework,
@@ -55,7 +56,11 @@ struct AccelerateReading {
         let kind: String? = reader.choice("distributed_type", Self.kinds.map { ($0, $0) })
         let stated = reader.count("num_processes", in: 1...10_000_000)
         if let devices = stated { draft.set("devices", .count(devices), from: reader.place("num_processes")) }
-        let devices = request.devices ?? stated
+        if let stated {
+            reader.contradicts(
+                devices: request.devices, stated: stated, at: "num_processes", "num_processes \(stated)")
+        }
+        let devices = stated ?? request.devices
         if devices == nil, !reader.has("num_processes") {
             reader.missing("num_processes", "the devices of all machines, or say --devices")
         }
@@ -129,7 +134,8 @@ struct AccelerateReading {
     private func readFSDP(data: Int?, machines: Int, into draft: inout PlanDraft) {
         func flag(_ name: String) -> Bool? { reader.flag("fsdp_config.fsdp_\(name)") }
         func place(_ name: String) -> Setting? { reader.place("fsdp_config.fsdp_\(name)") }
-        reader.expect(["fsdp_config.fsdp_version"])
+        let version = reader.count("fsdp_config.fsdp_version", in: 1...2) ?? 1
+        readWords(version)
         let strategies = [
             ("FULL_SHARD", "parameters"), ("SHARD_GRAD_OP", "gradients"), ("NO_SHARD", "none"),
             ("HYBRID_SHARD", "hybrid"), ("HYBRID_SHARD_ZERO2", "hybridGradients"), ("1", "parameters"),
@@ -141,6 +147,14 @@ struct AccelerateReading {
         let isWord = strategies.contains { $0.0 == reader.word("fsdp_config.fsdp_reshard_after_forward") }
         let word: String? = isWord ? reader.choice("fsdp_config.fsdp_reshard_after_forward", strategies) : old
         let origin = isWord ? place("reshard_after_forward") : place("sharding_strategy")
+        if isWord, version == 2 {
+            reader.fail("fsdp_config.fsdp_reshard_after_forward", "must be true or false where fsdp_version is 2")
+        } else if !isWord, old == nil, version == 1, flag("reshard_after_forward") != nil {
+            reader.fail(
+                "fsdp_config.fsdp_reshard_after_forward",
+                "must be a strategy such as FULL_SHARD where fsdp_version is 1, its default",
+                fix: "write the strategy, or set fsdp_version to 2")
+        }
         if let word {
             let sharding = word == "hybrid" ? "parameters" : word == "hybridGradients" ? "gradients" : word
             draft.set("layout.sharding", .word(sharding), from: origin)
@@ -157,6 +171,44 @@ struct AccelerateReading {
         guard flag("offload_params") ?? false else { return }
         for key in ["optimizer", "gradients", "parameters"] {
             draft.set("layout.offload.\(key)", .flag(true), from: place("offload_params"))
+        }
+    }
+
+    /// Words that change nothing of a plan, of which accelerate refuses others (its utils/constants.py and utils/dataclasses.py).
+    private func readWords(_ version: Int) {
+        func check(_ name: String, _ words: [String]) {
+            let _: Bool? = reader.choice("fsdp_config.fsdp_\(name)", words.map { ($0, true) })
+        }
+        check("auto_wrap_policy", ["TRANSFORMER_BASED_WRAP", "SIZE_BASED_WRAP", "NO_WRAP"])
+        check("backward_prefetch", ["BACKWARD_PRE", "BACKWARD_POST", "NO_PREFETCH", "1", "2"])
+        check(
+            "state_dict_type",
+            version == 2
+                ? ["SHARDED_STATE_DICT", "FULL_STATE_DICT"]
+                : ["FULL_STATE_DICT", "LOCAL_STATE_DICT", "SHARDED_STATE_DICT", "1", "2", "3"])
+    }
+
+    /// Keys at the root of a file: the fields of ClusterConfig (accelerate's commands/config/config_args.py), and those that it
+    /// turns into one of them.
+    private static let keys: Set<String> = [
+        "compute_environment", "distributed_type", "mixed_precision", "use_cpu", "debug", "num_processes",
+        "machine_rank", "num_machines", "gpu_ids", "main_process_ip", "main_process_port", "rdzv_backend",
+        "same_network", "main_training_function", "enable_cpu_affinity", "fp8_config", "deepspeed_config",
+        "fsdp_config", "parallelism_config", "megatron_lm_config", "mpirun_config", "ipex_config", "downcast_bf16",
+        "tpu_name", "tpu_zone", "tpu_use_cluster", "tpu_use_sudo", "command_file", "commands", "tpu_vm", "tpu_env",
+        "dynamo_config", "fp16", "dynamo_backend",
+    ]
+
+    /// Reports keys at the root that accelerate does not know: it refuses a file that has one.
+    func reportUnknown() {
+        for setting in reader.ignored {
+            let root = setting.name.prefix { $0 != "." }
+            guard !Self.keys.contains(String(root)) else { continue }
+            let nearest = Spelling.nearest(to: String(root), among: Self.keys.sorted())
+            reader.fail(
+                setting.name, "unknown setting, for which accelerate refuses the file",
+                fix: nearest.map { "did you mean '\($0)'?" } ?? "remove it")
+            reader.expect([setting.name])
         }
     }
 

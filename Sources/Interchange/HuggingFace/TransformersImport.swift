@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Models
 package import Reading
 
 /// Reads TrainingArguments of transformers, or a model's configuration, as a plan.
@@ -21,9 +22,10 @@ package enum TransformersImport {
         if isConfiguration(Set(all.map(\.name))) {
             // The model's own reader takes the file; only its place is known here.
             let reader = SettingsReader(all.filter { $0.name == "model_type" }, collector: collector)
-            reader.expect(["model_type"])
+            reportUnknown(reader, hasOwnCode: all.contains { $0.name.hasPrefix("auto_map") }, library)
             draft.set("model.hf", .word(name), from: reader.place("model_type"))
             draft.set("layout", .word("auto"), from: nil)
+            draft.leaveSequenceOpen("a model's configuration does not state that of a run")
             if request.devices == nil { reader.missing("devices", "a model's configuration names none; say --devices") }
             return try draft.finished(
                 reader, request: request, source: "a model's configuration of transformers", framework: nil,
@@ -39,6 +41,21 @@ package enum TransformersImport {
         return try draft.finished(
             reader, request: request, source: "TrainingArguments of transformers", framework: framework,
             library: library)
+    }
+}
+
+extension TransformersImport {
+    /// Reports a type of model that transformers does not have.
+    /// - Parameter hasOwnCode: whether the configuration names code of its own, which may bring the type.
+    private static func reportUnknown(_ reader: SettingsReader, hasOwnCode: Bool, _ library: Library) {
+        guard let type = reader.word("model_type"), !hasOwnCode, let table = try? TypeFactsTable(library: library)
+        else { return }
+        let known = table.types
+        guard !known.contains(type) else { return }
+        let nearest = Spelling.nearest(to: type, among: known.sorted())
+        reader.fail(
+            "model_type", "is no type of model of transformers",
+            fix: nearest.map { "did you mean '\($0)'?" } ?? "correct it, or write the plan's model by hand")
     }
 }
 
@@ -230,13 +247,15 @@ struct TransformersReading {
             return
         }
         do throws(PlanProblems) {
-            let settings = draft.withoutAuto(try TreeSettings.read(text: try YAMLFile.text(path: file), name: path))
+            let settings = try TreeSettings.read(text: try YAMLFile.text(path: file), name: path)
             // Its problems stand in that file; what it sets comes from the key that names it.
             let collector = ProblemCollector(file: path)
             var scratch = PlanDraft()
-            readOther(SettingsReader(settings, collector: collector), into: &scratch)
+            let other = SettingsReader(settings, collector: collector, leavesAuto: true)
+            draft.leaveOpen(other)
+            readOther(other, into: &scratch)
             collector.problems.forEach(reader.collector.adopt)
-            let moved = settings.map {
+            let moved = settings.filter { $0.earlier == nil && $0.value != .word("auto") }.map {
                 Setting(
                     name: $0.name, written: "deepspeed (\($0.written))", value: $0.value, line: setting.line,
                     column: setting.column)

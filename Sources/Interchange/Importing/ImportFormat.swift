@@ -29,10 +29,13 @@ package enum ImportFormat: String, CaseIterable, Sendable {
 
     /// The format of a file; nil: it looks like none.
     package static func detect(text: String, name: String) -> ImportFormat? {
-        if TorchtitanArguments.looks(text) { return .torchtitan }
+        if TorchtitanDetection.looks(text) { return .torchtitan }
         guard let settings = try? TreeSettings.read(text: text, name: name) else {
+            // No other tool that is known here has files of TOML.
+            if name.lowercased().hasSuffix(".toml") { return .torchtitan }
+            if TreeDetection.isTree(text, name: name) { return TreeDetection.damaged(text) }
             // Scripts, lists of arguments and logs are no trees.
-            return TreeDetection.isNamedTree(name) ? TreeDetection.damaged(text) : .megatronLM
+            return TorchtitanDetection.starts(text) ? .torchtitan : .megatronLM
         }
         let keys = Set(settings.map(\.name))
         if let format = TreeDetection.format(settings) { return format }
@@ -40,6 +43,27 @@ package enum ImportFormat: String, CaseIterable, Sendable {
         if AccelerateImport.looks(keys) { return .accelerate }
         if DeepspeedImport.looks(keys) { return .deepspeed }
         return nil
+    }
+
+    /// The format of the files of one run, which is that of the first that tells it; nil: none does.
+    package static func detect(_ files: [ForeignText]) -> ImportFormat? {
+        files.lazy.compactMap { detect(text: $0.text, name: $0.name) }.first
+    }
+
+    /// Reads the files of one run.
+    /// - Throws: every problem of the files. More than one is a problem unless the format has runs of several.
+    package func read(
+        _ files: [ForeignText], request: ImportRequest, library: Library
+    ) throws(PlanProblems) -> ImportedPlan {
+        if self == .gptNeoX { return try NeoXImport.read(files, request: request, library: library) }
+        guard let first = files.first, files.count == 1 else {
+            throw PlanProblems([
+                PlanProblem(
+                    file: files.dropFirst().first?.name, field: "",
+                    rule: "is a second file, and only runs of gpt-neox have several", fix: "import one file at a time")
+            ])
+        }
+        return try read(text: first.text, path: first.name, request: request, library: library)
     }
 
     /// Reads a file of this format.

@@ -2,9 +2,18 @@ import Reading
 
 /// Tells configurations that are trees of keys by the keys that only one tool has.
 enum TreeDetection {
-    /// Whether a file is called a tree of keys.
-    static func isNamedTree(_ name: String) -> Bool {
-        [".yaml", ".yml", ".json"].contains { name.lowercased().hasSuffix($0) }
+    /// Whether a file is called a tree of keys, or begins like one: with the brace of JSON, a key of YAML, or tables of TOML.
+    static func isTree(_ text: String, name: String) -> Bool {
+        if [".yaml", ".yml", ".json"].contains(where: { name.lowercased().hasSuffix($0) }) { return true }
+        let lines = text.split(whereSeparator: \.isNewline).lazy.map { $0.drop(while: \.isWhitespace) }
+        guard let first = lines.first(where: { !$0.isEmpty && !$0.hasPrefix("#") }),
+            !first.hasPrefix("--") || first == "---"
+        else { return false }
+        // The lines of a log may begin like keys.
+        if text.contains("- arguments -") || text.hasPrefix("#!") { return false }
+        return first.hasPrefix("{") || first == "---"
+            || first.prefixMatch(of: #/["']?[A-Za-z_][\w.-]*["']?:(\s|$)/#) != nil
+            || TOMLSettings.looks(text)
     }
 
     /// The format of a tree with a mistake in its syntax, which the reading of the format then reports.

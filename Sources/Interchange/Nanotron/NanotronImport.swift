@@ -13,8 +13,8 @@ package enum NanotronImport {
         var draft = PlanDraft()
         var reading = NanotronReading(reader: reader)
         reading.readModel(into: &draft)
-        reading.readLayout(into: &draft)
-        reading.readBatch(request, into: &draft)
+        reading.readLayout(request, into: &draft)
+        reading.readBatch(into: &draft)
         reading.readOptimizer(into: &draft)
         reader.expect(
             reader.ignored.map(\.name).filter { name in NanotronReading.silent.contains { name.hasPrefix($0) } })
@@ -184,7 +184,7 @@ struct NanotronReading {
         draft.set("model.pattern", .list(has.map { $0 ? "mixture" : "dense" }), from: place)
     }
 
-    mutating func readLayout(into draft: inout PlanDraft) {
+    mutating func readLayout(_ request: ImportRequest, into draft: inout PlanDraft) {
         var product = 1
         for (key, name, isRequired) in [
             ("data", "dp", true), ("tensor", "tp", true), ("pipeline", "pp", true),
@@ -201,6 +201,14 @@ struct NanotronReading {
             product = overflow ? product : next
         }
         set(&draft, "devices", .count(product), "parallelism.dp")
+        if ["dp", "tp", "pp"].allSatisfy({ degrees[$0] != nil }) {
+            let words = ["dp", "tp", "pp", "context_parallel_size"].compactMap { name in
+                degrees[name].map { "\(name) \($0)" }
+            }
+            reader.contradicts(
+                devices: request.devices, stated: product, at: "parallelism.dp",
+                "parallelism (\(words.joined(separator: " · ")), \(product) devices)")
+        }
         let tensor = degrees["tp"] ?? 1
         let mode: Bool =
             reader.choice("parallelism.tp_mode", [("ALL_REDUCE", false), ("REDUCE_SCATTER", true)]) ?? false
@@ -233,7 +241,7 @@ struct NanotronReading {
         }
     }
 
-    mutating func readBatch(_ request: ImportRequest, into draft: inout PlanDraft) {
+    func readBatch(into draft: inout PlanDraft) {
         let micro = reader.count("tokens.micro_batch_size", in: 1...100_000_000)
         let steps = reader.count("tokens.batch_accumulation_per_replica", in: 1...100_000_000)
         for (name, value) in [("micro_batch_size", micro), ("batch_accumulation_per_replica", steps)]
@@ -243,18 +251,8 @@ struct NanotronReading {
         let length = reader.count("tokens.train_steps", in: 1...Int(1e12))
         guard let micro, let steps, let data = degrees["dp"] else { return }
         set(&draft, "layout.microbatch", .count(micro), "tokens.micro_batch_size")
-        var ranks = data
-        if let devices = request.devices {
-            // A run on other devices keeps its degrees but for the data-parallel one.
-            let used = ["tp", "pp", "context_parallel_size"].reduce(1) { product, name in
-                let (next, overflow) = product.multipliedReportingOverflow(by: degrees[name] ?? 1)
-                return overflow ? product : next
-            }
-            if devices % used == 0 { ranks = max(1, devices / used) }
-            draft.set("layout.data", .count(ranks), from: reader.place("parallelism.dp"))
-        }
         let (slice, overflow) = micro.multipliedReportingOverflow(by: steps)
-        let (batch, overflows) = slice.multipliedReportingOverflow(by: ranks)
+        let (batch, overflows) = slice.multipliedReportingOverflow(by: data)
         guard !overflow, !overflows, batch <= 100_000_000 else {
             reader.fail("tokens.batch_accumulation_per_replica", "makes a step of more than 100,000,000 sequences")
             return

@@ -9,12 +9,17 @@ package enum NeoXImport {
     package static func read(
         text: String, name: String, request: ImportRequest, library: Library
     ) throws(PlanProblems) -> ImportedPlan {
-        let collector = ProblemCollector(file: name)
-        let settings = try TreeSettings.read(text: text, name: name).map { setting in
-            var own = setting
-            own.name = setting.name.replacing("-", with: "_")
-            return own
-        }
+        try read([ForeignText(text, name: name)], request: request, library: library)
+    }
+
+    /// Reads the files of one run, as `deepy.py train.py 125M.yml local_setup.yml` takes them: their keys together. GPT-NeoX
+    /// refuses a key that two of them have.
+    /// - Throws: every problem of the files at once.
+    package static func read(
+        _ files: [ForeignText], request: ImportRequest, library: Library
+    ) throws(PlanProblems) -> ImportedPlan {
+        let collector = ProblemCollector(file: files.first?.name ?? "")
+        let settings = try settings(of: files, collector)
         let reader = SettingsReader(settings, collector: collector)
         var draft = PlanDraft()
         if let kind = reader.word("train_impl"), kind.lowercased() != "normal" {
@@ -30,7 +35,49 @@ package enum NeoXImport {
         reader.expect(reader.ignored.map(\.name).filter { name in NeoXReading.silent.contains { name.hasPrefix($0) } })
         reader.reportMisspelt()
         return try draft.finished(
-            reader, request: request, source: "a configuration of GPT-NeoX", framework: "gpt-neox", library: library)
+            reader, request: request,
+            source: files.count > 1
+                ? "with \(files.dropFirst().map(\.shortName).joined(separator: ", ")) a configuration of GPT-NeoX"
+                : "a configuration of GPT-NeoX", framework: "gpt-neox", library: library)
+    }
+
+    /// The settings of all files. Keys at the root that two of them have are reported.
+    private static func settings(
+        of files: [ForeignText], _ collector: ProblemCollector
+    ) throws(PlanProblems) -> [Setting] {
+        var all: [Setting] = []
+        var mistakes: [PlanProblem] = []
+        /// The first setting of every key at the root, and the number of its file.
+        var first: [String: (setting: Setting, file: Int)] = [:]
+        for (number, file) in files.enumerated() {
+            let settings: [Setting]
+            do throws(PlanProblems) {
+                settings = try TreeSettings.read(text: file.text, name: file.name)
+            } catch {
+                mistakes += error.problems
+                continue
+            }
+            var reported: Set<String> = []
+            for setting in settings {
+                var own = setting
+                own.name = setting.name.replacing("-", with: "_")
+                own.file = number == 0 ? nil : file.name
+                let root = String(own.name.prefix { $0 != "." })
+                guard let known = first[root], known.file != number else {
+                    if first[root] == nil { first[root] = (own, number) }
+                    all.append(own)
+                    continue
+                }
+                guard reported.insert(root).inserted else { continue }
+                collector.report(
+                    root, in: own.file, line: own.line, column: own.column,
+                    rule:
+                        "is already in \(files[known.file].name), line \(known.setting.line), and GPT-NeoX takes a key from "
+                        + "one file alone", fix: "keep one of them")
+            }
+        }
+        guard mistakes.isEmpty else { throw PlanProblems(collector.problems + mistakes) }
+        return all
     }
 }
 
@@ -248,9 +295,12 @@ struct NeoXReading {
         let isSequence = reader.flag("sequence_parallel") ?? false
         if tensor > 1 { set(&draft, "layout.sequenceParallel", .flag(isSequence), "sequence_parallel") }
         let stated = reader.count("global_num_gpus", in: 1...10_000_000)
-        if let stated { set(&draft, "devices", .count(stated), "global_num_gpus") }
+        if let stated {
+            set(&draft, "devices", .count(stated), "global_num_gpus")
+            reader.contradicts(devices: devices, stated: stated, at: "global_num_gpus", "global_num_gpus \(stated)")
+        }
         let (used, overflow) = tensor.multipliedReportingOverflow(by: pipeline)
-        if let devices = devices ?? stated, !overflow {
+        if let devices = stated ?? devices, !overflow {
             if devices % used == 0 {
                 dataRanks = devices / used
             } else {

@@ -17,6 +17,18 @@ package struct Setting: Hashable, Sendable {
     package var column: Int
     /// Whether it is a flag without a value, which says the same however often it stands there.
     package var isSwitch = false
+    /// The file that holds it; nil: the one that is read.
+    package var file: String?
+    /// Where the same key stands before, in a file whose format forbids that. Such a setting says nothing: it reports the key.
+    package var earlier: Place?
+
+    /// A line and a column, counted from 1.
+    package struct Place: Hashable, Sendable {
+        package var line: Int
+        package var column: Int
+
+        package init(line: Int, column: Int) { (self.line, self.column) = (line, column) }
+    }
 
     package init(
         name: String, written: String? = nil, value: Value, line: Int, column: Int, isSwitch: Bool = false
@@ -27,5 +39,21 @@ package struct Setting: Hashable, Sendable {
         self.value = value
         self.line = line
         self.column = column
+    }
+
+    static let fixOfRepeat = "keep one of them"
+
+    /// What is wrong with a key that stands there before.
+    var ruleOfRepeat: String {
+        earlier.map { "is given twice, first in line \($0.line), column \($0.column)" } ?? ""
+    }
+
+    /// The report of a key that its map has more than once.
+    package static func repeating(
+        _ key: String, hidden: String, at place: Place, first: Place
+    ) -> Setting {
+        var setting = Setting(name: hidden, written: key, value: .nothing, line: place.line, column: place.column)
+        setting.earlier = first
+        return setting
     }
 }

@@ -10,25 +10,42 @@ package final class SettingsReader {
     private let order: [String]
     /// Switches that are given twice, which changes nothing.
     package private(set) var repeated: [String] = []
+    /// Settings that are `auto`, which the training script decides.
+    package private(set) var open: [String] = []
+    /// Those of them that were asked for, so that something was taken in their place.
+    package private(set) var decided: [String] = []
     private var asked: [String] = []
     private var askedNames: Set<String> = []
 
-    /// - Parameter settings: settings of one file. A name that comes twice is reported, unless it is a switch.
-    package init(_ settings: [Setting], collector: ProblemCollector) {
+    /// - Parameters:
+    ///   - settings: settings of one file. A name that comes twice is reported, unless it is a switch.
+    ///   - leavesAuto: whether `auto` is no value, but leaves a setting to the training script.
+    package init(_ settings: [Setting], collector: ProblemCollector, leavesAuto: Bool = false) {
         self.collector = collector
         var known: [String: Setting] = [:]
         var order: [String] = []
         for setting in settings {
+            if setting.earlier != nil {
+                collector.report(
+                    setting.written, in: setting.file, line: setting.line, column: setting.column,
+                    rule: setting.ruleOfRepeat, fix: Setting.fixOfRepeat)
+                continue
+            }
             if let first = known[setting.name] {
                 if setting.isSwitch, first.value == setting.value {
                     repeated.append("\(setting.written) is given twice, on lines \(first.line) and \(setting.line)")
                     continue
                 }
+                let place = first.file == setting.file ? "" : " of \(first.file ?? collector.file)"
                 collector.report(
-                    setting.written, line: setting.line, column: setting.column,
+                    setting.written, in: setting.file, line: setting.line, column: setting.column,
                     rule: first.value == setting.value
-                        ? "is given twice, first on line \(first.line)"
-                        : "contradicts \(first.written) on line \(first.line)", fix: "keep one of them")
+                        ? "is given twice, first on line \(first.line)\(place)"
+                        : "contradicts \(first.written) on line \(first.line)\(place)", fix: "keep one of them")
+                continue
+            }
+            if leavesAuto, setting.value == .word("auto") {
+                open.append(setting.name)
                 continue
             }
             known[setting.name] = setting
@@ -41,6 +58,7 @@ package final class SettingsReader {
 
     /// The setting of that name, which is thereby taken.
     package func setting(_ name: String) -> Setting? {
+        if open.contains(name), !decided.contains(name) { decided.append(name) }
         if askedNames.insert(name).inserted { asked.append(name) }
         guard let setting = settings[name], setting.value != .word("None"), setting.value != .word("null"),
             setting.value != .word("~")
@@ -161,7 +179,8 @@ package final class SettingsReader {
         case .list: value = "a list"
         }
         collector.report(
-            setting.written, line: setting.line, column: setting.column, value: value, rule: rule, fix: fix)
+            setting.written, in: setting.file, line: setting.line, column: setting.column, value: value, rule: rule,
+            fix: fix)
     }
 
     /// The setting of that name, whether or not it was asked for.
@@ -170,14 +189,33 @@ package final class SettingsReader {
     /// Settings that nobody asked for, in the order of the file.
     package var ignored: [Setting] { order.filter { !askedNames.contains($0) }.compactMap { settings[$0] } }
 
+    /// Reports devices that the user says and that are not those that the file states.
+    /// - Parameters:
+    ///   - devices: what the user says.
+    ///   - stated: what the file states.
+    ///   - name: the setting that states it.
+    ///   - words: how the file states it.
+    /// - Returns: whether they differ.
+    @discardableResult
+    package func contradicts(devices: Int?, stated: Int, at name: String, _ words: String) -> Bool {
+        guard let devices, devices != stated else { return false }
+        let place = settings[name]
+        collector.adopt(
+            PlanProblem(
+                file: place?.file ?? file, line: place?.line, column: place?.column,
+                field: "--devices \(devices)", rule: "contradicts \(words)",
+                fix: "leave it out, or change the file"))
+        return true
+    }
+
     /// Reports ignored settings that are a slip of the pen away from one that was asked for and is not there.
-    /// - Parameter stated: the settings of the file itself, where others were put beneath them; nil: all.
-    package func reportMisspelt(stated: Set<String>? = nil) {
-        for setting in ignored {
+    /// - Parameter isDefault: whether a setting was filled in, so that its name does not stand in the file.
+    package func reportMisspelt(where isDefault: (Setting) -> Bool = { _ in false }) {
+        for setting in ignored where !isDefault(setting) {
             let section = setting.name.lastIndex(of: ".").map { setting.name[...$0] } ?? ""
-            let near = asked.filter { name in
-                !(stated?.contains(name) ?? (settings[name] != nil)) && name.hasPrefix(section)
-                    && !name.dropFirst(section.count).contains(".")
+            let near = asked.filter {
+                settings[$0].map(isDefault) ?? true && $0.hasPrefix(section)
+                    && !$0.dropFirst(section.count).contains(".") && !open.contains($0)
             }
             let own = String(setting.name.dropFirst(section.count))
             let names = near.map { String($0.dropFirst(section.count)) }
@@ -203,7 +241,12 @@ package final class SettingsReader {
 }
 
 extension ProblemCollector {
-    func report(_ path: String, line: Int, column: Int, value: String = "", rule: String, fix: String) {
-        adopt(PlanProblem(file: file, line: line, column: column, field: path, value: value, rule: rule, fix: fix))
+    /// - Parameter other: the file of the problem if it is another than the one that is read.
+    func report(
+        _ path: String, in other: String? = nil, line: Int, column: Int, value: String = "", rule: String, fix: String
+    ) {
+        adopt(
+            PlanProblem(
+                file: other ?? file, line: line, column: column, field: path, value: value, rule: rule, fix: fix))
     }
 }

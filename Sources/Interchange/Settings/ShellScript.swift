@@ -155,7 +155,7 @@ struct ShellScript {
                     continue
                 }
                 let expanded = expand(fragments)
-                words += isQuoted && expanded.isEmpty ? [PlacedText()] : expanded
+                words += isQuoted && expanded.isEmpty && !Self.isList(fragments) ? [PlacedText()] : expanded
             }
         }
         guard isTaken, let first = words.first else { return }
@@ -164,6 +164,12 @@ struct ShellScript {
         } else {
             commands.append(words)
         }
+    }
+
+    /// Whether a word in quotes is all words of a list, `"$@"` or `"${NAME[@]}"`: an empty list makes no word.
+    private static func isList(_ fragments: [ShellLexer.Fragment]) -> Bool {
+        guard case .parameter(let name, _, _, _)? = fragments.first, fragments.count == 1 else { return false }
+        return name == "@" || name.hasSuffix("[@]")
     }
 
     /// Goes on with a file's statements, as if they stood in its place. A path that begins with the output of a command, as

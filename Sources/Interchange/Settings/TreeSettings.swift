@@ -1,12 +1,35 @@
+internal import Foundation
 package import Reading
 internal import Yams
 
-/// Settings of files that are trees of keys: YAML and JSON.
+/// Settings of files that are trees of keys: YAML, JSON and TOML.
 package enum TreeSettings {
-    /// The settings of a YAML or JSON text by dotted keys. Items of a list of maps have their index as key.
+    /// The language of a tree of keys.
+    private enum Language { case yaml, json, toml }
+
+    /// What a file is by its name, else by how its text begins.
+    private static func language(_ text: String, name: String) -> Language {
+        let name = name.lowercased()
+        if name.hasSuffix(".toml") { return .toml }
+        if name.hasSuffix(".json") { return .json }
+        if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return .yaml }
+        let first = text.first { !$0.isWhitespace }
+        return first == "{" ? .json : TOMLSettings.looks(text) ? .toml : .yaml
+    }
+
+    /// The settings of a text by dotted keys. Items of a list of maps have their index as key.
     /// - Throws: the mistake of the syntax, with line and column.
     package static func read(text: String, name: String) throws(PlanProblems) -> [Setting] {
-        let root = try YAMLFile.compose(text: text, name: name)
+        let language = language(text, name: name)
+        if language == .toml { return try TOMLSettings.read(text: text, name: name) }
+        let root: Node
+        do throws(PlanProblems) {
+            root = try YAMLFile.compose(text: text, name: name)
+        } catch {
+            // Text that a reader of JSON takes has another mistake than one of JSON.
+            let isJSON = language == .json && JSONValue(text: Data(text.utf8)) == nil
+            throw isJSON ? PlanProblems(error.problems.map(saidOfJSON)) : error
+        }
         guard case .mapping = root else {
             throw PlanProblems([
                 PlanProblem(file: name, line: 1, column: 1, field: "", rule: "must be a map of keys and values")
@@ -24,6 +47,13 @@ package enum TreeSettings {
             ])
         }
         return settings
+    }
+
+    private static func saidOfJSON(_ problem: PlanProblem) -> PlanProblem {
+        var own = problem
+        own.rule = problem.rule.replacing("is not YAML", with: "is not JSON").replacing("flow mapping", with: "map")
+            .replacing("flow sequence", with: "list")
+        return own
     }
 
     /// Nested maps beyond this depth are no configuration of a tool.
@@ -46,9 +76,14 @@ package enum TreeSettings {
         switch node {
         case .mapping(let map):
             if map.isEmpty, !path.isEmpty { add(.list([])) }
+            var repeats = Repeats()
             for (key, value) in map {
                 guard let word = key.scalar?.string else { continue }
                 let place = key.mark.map { ($0.line, $0.column) } ?? here
+                if let setting = repeats.note(word, at: place, path: join(RepeatedKeys.original(word) ?? word)) {
+                    settings.append(setting)
+                }
+                if RepeatedKeys.original(word) != nil { continue }
                 flatten(value, path: join(word), place: place, into: &settings, depth: depth + 1, left: &left)
             }
         case .sequence(let list):
@@ -65,5 +100,25 @@ package enum TreeSettings {
             add(.word(isNothing ? "null" : scalar.string))
         case .alias: break
         }
+    }
+}
+
+/// Keys of one map that it has more than once. The reader of YAML rewrites all but the last of each.
+private struct Repeats {
+    private var first: [String: (place: Setting.Place, hidden: String)] = [:]
+
+    /// - Parameters:
+    ///   - key: as the reader gives it.
+    ///   - path: as the file writes it, with the keys around it.
+    /// - Returns: the report of the key, if it stands there for another time.
+    mutating func note(_ key: String, at place: (line: Int, column: Int), path: String) -> Setting? {
+        let place = Setting.Place(line: place.line, column: place.column)
+        if let known = first[path] {
+            // Names of reports differ from each other and from those of settings.
+            let hidden = RepeatedKeys.original(key) == nil ? known.hidden : key
+            return Setting.repeating(path, hidden: "\(path)\(hidden)", at: place, first: known.place)
+        }
+        if RepeatedKeys.original(key) != nil { first[path] = (place, key) }
+        return nil
     }
 }

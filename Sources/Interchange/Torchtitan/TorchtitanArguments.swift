@@ -10,30 +10,18 @@ package struct TorchtitanArguments {
     package var config: Setting?
     /// Whether the settings are flags, which came with other defaults than TOML files.
     package var isFlags = false
-
-    /// Whether a text looks like torchtitan's: sections of its TOML files, or its flags.
-    package static func looks(_ text: String) -> Bool {
-        var sections: Set<String> = []
-        for line in text.split(whereSeparator: \.isNewline) {
-            let plain = line.drop(while: \.isWhitespace)
-            if plain.hasPrefix("["), let end = plain.firstIndex(of: "]") {
-                sections.insert(plain[plain.index(after: plain.startIndex)..<end].filter { !$0.isWhitespace })
-            }
-            if plain.hasPrefix("#") { continue }
-            for prefix in ["--parallelism.", "--activation_checkpoint.", "--activation-checkpoint."]
-            where plain.contains(prefix) { return true }
-        }
-        return sections.contains("training")
-            && !sections.isDisjoint(with: [
-                "parallelism", "activation_checkpoint", "experimental", "lr_scheduler", "job",
-            ])
-    }
+    /// Devices of the run, as the options of torchrun say.
+    package var devices: Setting?
 
     package init(text: String, collector: ProblemCollector) throws(PlanProblems) {
         let first = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.first {
             !$0.isEmpty && !$0.hasPrefix("#")
         }
-        if first?.hasPrefix("--") != true, text.split(whereSeparator: \.isNewline).contains(where: Self.isSection) {
+        let isNamed = collector.file.lowercased().hasSuffix(".toml")
+        let hasTable = text.split(whereSeparator: \.isNewline).contains {
+            TOMLSettings.table($0.drop(while: \.isWhitespace)) != nil
+        }
+        if first?.hasPrefix("--") != true, isNamed || hasTable {
             kind = "a TOML file of torchtitan"
             settings = try TOMLSettings.read(text: text, name: collector.file)
             return
@@ -47,28 +35,21 @@ package struct TorchtitanArguments {
                 return "\(cut.drop(while: \.isWhitespace).hasPrefix("#") ? "" : cut) \\"
             }
             read(ShellScript(lines.joined(separator: "\n")).commands.flatMap { $0 }, isList: true, collector: collector)
-            return
+        } else {
+            kind = "a script that starts torchtitan"
+            let ranked = ShellScript(text, file: collector.file).commands.map { command in
+                (command, command.count { Self.isFlag($0.string) } + (Self.program(command) == nil ? 0 : 1000))
+            }
+            guard let best = ranked.max(by: { $0.1 < $1.1 }), best.1 > 0 else {
+                collector.adopt(
+                    PlanProblem(
+                        file: collector.file, field: "", rule: "has no command with arguments of torchtitan",
+                        fix: "give its TOML file, a list of its arguments, or a script that starts torchtitan.train"))
+                return
+            }
+            read(best.0, isList: false, collector: collector)
         }
-        kind = "a script that starts torchtitan"
-        let ranked = ShellScript(text, file: collector.file).commands.map { command in
-            (command, command.count { Self.isFlag($0.string) })
-        }
-        guard let best = ranked.max(by: { $0.1 < $1.1 }), best.1 > 0 else {
-            collector.adopt(
-                PlanProblem(
-                    file: collector.file, field: "", rule: "has no command with arguments of torchtitan",
-                    fix: "give its TOML file, a list of its arguments, or a script that starts torchtitan.train"))
-            return
-        }
-        read(best.0, isList: false, collector: collector)
-    }
-
-    /// Whether a line opens a section of a TOML file; tests of a shell have blanks behind their bracket.
-    private static func isSection(_ line: Substring) -> Bool {
-        let plain = line.drop(while: \.isWhitespace)
-        guard plain.hasPrefix("["), let end = plain.firstIndex(of: "]") else { return false }
-        let name = plain[plain.index(after: plain.startIndex)..<end]
-        return !name.isEmpty && name.allSatisfy { $0.isLetter || $0.isNumber || "_.-".contains($0) }
+        readBase(collector)
     }
 
     private static let sections = [
@@ -80,12 +61,24 @@ package struct TorchtitanArguments {
     ]
 
     private static func isFlag(_ word: String) -> Bool {
-        guard word.hasPrefix("--") else { return false }
-        let name = word.dropFirst(2).prefix { $0 != "." && $0 != "=" }.map { $0 == "-" ? "_" : $0 }
-        return sections.contains(String(name))
+        word.hasPrefix("--") && sections.contains(section(word))
     }
 
-    private mutating func read(_ words: [PlacedText], isList: Bool, collector: ProblemCollector) {
+    private static func section(_ word: String) -> String {
+        String(word.dropFirst(2).prefix { $0 != "." && $0 != "=" }.map { $0 == "-" ? "_" : $0 })
+    }
+
+    /// Where a command names torchtitan's program; nil: it does not.
+    private static func program(_ command: [PlacedText]) -> Int? {
+        command.firstIndex { TorchtitanDetection.isProgram($0.string) }
+    }
+
+    private mutating func read(_ command: [PlacedText], isList: Bool, collector: ProblemCollector) {
+        // What stands before the program belongs to the launcher.
+        let program = isList ? nil : Self.program(command) ?? command.firstIndex { $0.string.hasSuffix(".py") }
+        if !isList { devices = TorchtitanLauncher.devices(command.prefix(program ?? command.count)) }
+        let words = Array(command.dropFirst(program.map { $0 + 1 } ?? 0))
+        let isOwn = isList || program != nil
         var index = 0
         while index < words.count {
             let word = words[index]
@@ -98,7 +91,6 @@ package struct TorchtitanArguments {
                 continue
             }
             guard text.hasPrefix("--") else {
-                // A launcher and its program stand before the flags.
                 if isList {
                     collector.report(
                         text, line: word.place.line, column: word.place.column, rule: "belongs to no argument",
@@ -106,12 +98,7 @@ package struct TorchtitanArguments {
                 }
                 continue
             }
-            guard Self.isFlag(text) else {
-                if isList {
-                    collector.report(
-                        text, line: word.place.line, column: word.place.column, rule: "unknown argument",
-                        fix: "torchtitan has sections such as --training. and --parallelism.")
-                }
+            if !Self.isFlag(text), !isOwn || reportUnknown(word, isList: isList, collector) {
                 if index < words.count, !words[index].string.hasPrefix("--") { index += 1 }
                 continue
             }
@@ -138,6 +125,24 @@ package struct TorchtitanArguments {
         }
     }
 
+    /// Reports an argument of an unknown section that is a slip of the pen away from a known one, or of none. Others may be those
+    /// of a newer release or of a module of its own.
+    /// - Returns: whether it is no setting.
+    private func reportUnknown(_ word: PlacedText, isList: Bool, _ collector: ProblemCollector) -> Bool {
+        let section = Self.section(word.string)
+        let flag = word.string.prefix { $0 != "=" }
+        let nearest = Spelling.nearest(to: section, among: Self.sections)
+        let isSlip = nearest.map { Spelling.distance(section, $0) <= 2 } ?? false
+        if flag.contains("."), !isSlip { return false }
+        guard isSlip || isList else { return true }
+        collector.report(
+            String(flag), line: word.place.line, column: word.place.column, rule: "unknown argument",
+            fix: isSlip
+                ? "did you mean '--\(nearest ?? "")\(flag.contains(".") ? "." : "")'?"
+                : "torchtitan has sections such as --training. and --parallelism.")
+        return true
+    }
+
     private mutating func add(_ name: String, written: String, _ value: Setting.Value, _ word: PlacedText) {
         let setting = Setting(
             name: name, written: written, value: value, line: word.place.line, column: word.place.column,
@@ -147,5 +152,40 @@ package struct TorchtitanArguments {
         case "config": config = setting
         default: settings.append(setting)
         }
+    }
+
+    /// Takes the TOML file that `--job.config_file` names, over whose settings the flags go.
+    private mutating func readBase(_ collector: ProblemCollector) {
+        // Releases with TOML files name the model by flags of [model].
+        if settings.contains(where: { ["job.config_file", "model.name", "model.flavor"].contains($0.name) }),
+            module == nil
+        {
+            isFlags = false
+        }
+        guard let origin = settings.first(where: { $0.name == "job.config_file" }) else { return }
+        func fail(_ value: String, _ rule: String, _ fix: String) {
+            collector.report(
+                origin.written, line: origin.line, column: origin.column, value: value, rule: rule, fix: fix)
+        }
+        guard case .word(let path) = origin.value, !path.isEmpty else {
+            return fail("", "names no file that is known here", "write the TOML file's path into the script")
+        }
+        guard let file = NeighbourFile.find(path, near: collector.file) else {
+            return fail(
+                "'\(path.prefix(200))'", "is found neither beside this file nor from a folder above it",
+                "put it there, or import the TOML file itself")
+        }
+        let given = Set(settings.map(\.name))
+        do throws(PlanProblems) {
+            let base = try TOMLSettings.read(text: try YAMLFile.text(path: file), name: file)
+            for setting in base where !given.contains(setting.name) {
+                var own = setting
+                own.file = file
+                settings.append(own)
+            }
+        } catch {
+            error.problems.forEach(collector.adopt)
+        }
+        kind += " with \(file.split(separator: "/").last ?? "")"
     }
 }

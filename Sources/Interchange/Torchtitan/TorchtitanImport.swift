@@ -12,7 +12,9 @@ package enum TorchtitanImport {
     ) throws(PlanProblems) -> ImportedPlan {
         let collector = ProblemCollector(file: name)
         var arguments = try TorchtitanArguments(text: text, collector: collector)
-        guard !arguments.settings.isEmpty || arguments.config != nil else { throw collector.all }
+        guard !arguments.settings.isEmpty || arguments.config != nil, collector.isEmpty || arguments.isFlags else {
+            throw collector.all
+        }
         let table = try TorchtitanTable.read(library)
         var draft = PlanDraft()
         let own = try ownModule(arguments, path: name, request: request)
@@ -22,17 +24,35 @@ package enum TorchtitanImport {
         if let model = request.model { draft.setModel(model) }
         guard collector.isEmpty else { throw collector.all }
         let named = request.model.flatMap { ImportRequest.model($0, library: library) }
+        let launched = Self.launched(arguments, request, into: &draft)
         var reading = TorchtitanReading(
-            reader: reader, isFlags: arguments.isFlags, devices: request.devices,
+            reader: reader, isFlags: arguments.isFlags, devices: request.devices ?? launched,
             layers: shape?.value.map?["layers"]?.count ?? named?.layers)
         reading.hasExperts = shape?.value.holds("experts") ?? ((named?.mixtureLayers ?? 0) > 0)
         reading.stages = own?.stages
         reading.read(into: &draft)
         if let own { draft.setOwn(own) }
         reader.expect(TorchtitanReading.silent)
-        if !arguments.isFlags { reader.reportMisspelt() }
+        // What a configuration function sets stands in no file.
+        reader.reportMisspelt { $0.written == "--config" }
         return try draft.finished(
             reader, request: request, source: arguments.kind, framework: "torchtitan", library: library)
+    }
+
+    /// The devices that torchrun's options make, if no degree states them; nil: they are not stated, or the user states them.
+    private static func launched(
+        _ arguments: TorchtitanArguments, _ request: ImportRequest, into draft: inout PlanDraft
+    ) -> Int? {
+        guard request.devices == nil, let setting = arguments.devices, case .word(let word) = setting.value,
+            let count = Int(word)
+        else { return nil }
+        let stated = arguments.settings.contains {
+            TorchtitanReading.shards.contains($0.name) && $0.value != .word("-1")
+        }
+        guard !stated else { return nil }
+        draft.set("devices", .count(count), from: setting)
+        draft.note("devices \(count): those that --nproc_per_node and --nnodes start; say others with --devices")
+        return count
     }
 
     /// A shape, and the setting that names it.

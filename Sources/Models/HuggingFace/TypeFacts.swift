@@ -59,6 +59,9 @@ package struct TypeFactsTable {
     private let text: Data
     private let lines: [String: Data]
 
+    /// The names of all types.
+    package var types: Set<String> { Set(lines.keys).union(ModelTypes.all.keys).union(ModelTypes.factsOf.keys) }
+
     /// Reads the table.
     /// - Throws: that the file is missing or broken.
     package init(library: Library) throws(PlanProblems) {
