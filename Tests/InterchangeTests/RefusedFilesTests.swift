@@ -1,4 +1,5 @@
 import Interchange
+import Models
 import Plans
 import Reading
 import TestSupport
