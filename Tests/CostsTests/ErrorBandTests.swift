@@ -85,7 +85,7 @@ import Testing
             thin.reason
                 == "one publication has runs of nanotron on H100; fewer than two publications fix constants of nanotron"
         )
-        #expect(abs(widths(thin).below - hypot(1.5 * ErrorBand.knownPair, ErrorBand.stops.below)) < 1e-12)
+        #expect(abs(widths(thin).below - hypot(ErrorBand.newPair * ErrorBand.knownPair, ErrorBand.stops.below)) < 1e-12)
         let spanning = try band {
             $0.frameworks.named = nil
             $0.otherSoftware = [

@@ -195,6 +195,10 @@ import Testing
         ("tensor_model_parallel_size: 1", "tensor_model_parallel_size: 3", "do not divide 8 devices"),
         ("global_batch_size: 512", "global_batch_size: 511", "train.micro_batch_size (layout.microbatch)"),
         ("position_embedding_type: rope", "position_embedding_type: relative", "is not known here"),
+        (
+            "tensor_model_parallel_size: 1", "tensor_model_paralel_size: 2",
+            "model.tensor_model_paralel_size: unknown setting; did you mean 'tensor_model_parallel_size'?"
+        ),
     ]) func mistakes(_ old: String, _ new: String, _ message: String) {
         let found = Self.llama.replacing(old, new).problems(devices: 8)
         #expect(found.contains { $0.contains(message) }, "\(found)")

@@ -86,4 +86,12 @@ import Testing
         let found = Self.llama.replacing(old, new).problems(devices: 64)
         #expect(found.contains { $0.contains(message) }, "\(found)")
     }
+
+    /// The default beneath a misspelt setting does not hide the mistake.
+    @Test func misspeltSettings() {
+        let file = ForeignFile(
+            format: .maxText,
+            text: "base_emb_dim: 1024\nbase_num_decoder_layer: 96\nper_device_batch_size: 1\nvocab_size: 1000\n")
+        #expect(file.problems(devices: 8).contains { $0.contains("did you mean 'base_num_decoder_layers'?") })
+    }
 }

@@ -65,6 +65,7 @@ import Testing
         ("layout: {data: 8, recompute: full, recomputeEvery: 2}", "layout.recomputeEvery", "all blocks"),
         ("layout: {data: 8}\nloss: chunked", "loss", "standard"),
         ("layout: {data: 8}\nloss: fused", "loss", "standard"),
+        ("layout: {data: 8}\nprecision: fp8", "precision", "{recipe: delayed}"),
         ("layout: {data: 8}\npadding: 0.1", "padding", "0"),
     ]) func whatCannotBeSaid(_ added: String, _ field: String, _ nearest: String) throws {
         let export = try export(Self.base + added)

@@ -286,4 +286,47 @@ import Testing
             #expect(error.problems.count == 1 && error.problems[0].description.contains(rule), "\(error)")
         }
     }
+
+    /// What a log prints as None is not there.
+    @Test func logsSayNone() throws {
+        let sizes = [
+            "num_layers": "8", "hidden_size": "1024", "num_attention_heads": "16", "seq_length": "1024",
+            "max_position_embeddings": "1024", "micro_batch_size": "1", "global_batch_size": "64", "world_size": "8",
+            "padded_vocab_size": "1024", "train_iters": "100", "rampup_batch_size": "None", "bf16": "True",
+        ]
+        let lines = sizes.sorted { $0.key < $1.key }.map { "  \($0.key) ................ \($0.value)" }
+        let log =
+            "------------------------ arguments ------------------------\n" + lines.joined(separator: "\n")
+            + "\n-------------------- end of arguments ---------------------\n"
+        #expect(try read(log, vocab: 1000).plan.tokens == 100 * 64 * 1024)
+    }
+
+    @Test(arguments: [
+        ("pretrain_t5.py", "trains an encoder and a decoder"), ("examples/pretrain_vlm.py", "trains a model of images"),
+    ]) func otherModels(_ program: String, _ rule: String) {
+        do throws(PlanProblems) {
+            _ = try read("torchrun \(program) \(Self.sizes.replacing("\n", with: " "))\n", devices: 8)
+            Issue.record("\(program) was read")
+        } catch {
+            #expect(error.problems.contains { $0.description.contains(rule) }, "\(error)")
+        }
+    }
+
+    /// The first of the arguments that begin so is the nearest where a word is cut off.
+    @Test func cutArguments() {
+        do throws(PlanProblems) {
+            _ = try read("\(Self.sizes)\n--global-batch-siz 64\n--tensor-model-par 2\n", devices: 8)
+            Issue.record("both were read")
+        } catch {
+            let text = error.problems.map(\.description).joined(separator: "\n")
+            #expect(text.contains("--global-batch-size") && text.contains("--tensor-model-parallel-size"), "\(text)")
+        }
+    }
+
+    /// Full recomputation of no block, as AMD's examples write it, recomputes nothing.
+    @Test func recomputationOfNoBlock() throws {
+        let more = "--recompute-granularity full --recompute-method block --recompute-num-layers 0"
+        let plan = try read("\(Self.sizes)\n--global-batch-size 64\n\(more)\n", devices: 8).plan
+        #expect(plan.layout?.recompute == Layout.Recompute.none)
+    }
 }

@@ -94,7 +94,7 @@ import Testing
     @Test func otherDevices() throws {
         #expect(try Self.smol.read(devices: 384).plan.devices == 384)
         let said =
-            "run.yaml:24:7: --devices 64: contradicts parallelism (dp 192 · tp 2 · pp 1 · context_parallel_size 1"
+            "run.yaml:25:7: --devices 64: contradicts parallelism (dp 192 · tp 2 · pp 1 · context_parallel_size 1"
         let found = Self.smol.problems(devices: 64)
         #expect(found.count == 1 && found[0].contains(said) && found[0].contains("384 devices)"), "\(found)")
     }
@@ -139,5 +139,16 @@ import Testing
     ]) func mistakes(_ old: String, _ new: String, _ message: String) {
         let found = Self.smol.replacing(old, new).problems()
         #expect(found.contains { $0.contains(message) }, "\(found)")
+    }
+
+    /// Ten lines of anchors stand for ten thousand million values.
+    @Test func anchorsHaveABound() {
+        var text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        for level in 1..<10 {
+            let inner = [String](repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+            text += "a\(level): &a\(level) [\(inner)]\n"
+        }
+        let found = ForeignFile(format: .nanotron, text: text).problems()
+        #expect(found.contains { $0.contains("values, those behind anchors counted each time") }, "\(found)")
     }
 }

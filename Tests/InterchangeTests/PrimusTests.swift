@@ -38,8 +38,8 @@ import Testing
         #expect(plan.model.parameters().total == 8_030_261_248)
         #expect(plan.cluster.name == "mi300x" && plan.precision == .bf16)
         #expect(plan.model.sequence == 8192 && plan.batch == 128 && layout.microbatch == 2 && layout.data == 8)
-        // The trainer's default is no distributed optimizer.
-        #expect(layout.sharding == .none && layout.overlap.data)
+        // pre_trainer.yaml has the distributed optimizer.
+        #expect(layout.sharding == .optimizer && layout.overlap.data)
         #expect(imported.ignored.isEmpty, "\(imported.ignored)")
     }
 
@@ -90,5 +90,12 @@ import Testing
     ]) func mistakes(_ old: String, _ new: String, _ message: String) {
         let found = Self.llama.replacing(old, new).problems(devices: 8)
         #expect(found.contains { $0.contains(message) }, "\(found)")
+    }
+
+    /// A slip of the pen is none of Primus' own settings.
+    @Test func misspeltSettings() {
+        let found = Self.llama.replacing("pipeline_model_parallel_size: 1", "pipeline_model_paralel_size: 2").problems(
+            devices: 8)
+        #expect(found.contains { $0.contains("did you mean 'pipeline_model_parallel_size'?") }, "\(found)")
     }
 }

@@ -49,9 +49,11 @@ import Testing
                 let state = passes.stateBytes(mesh, choices: choices)
                 isBelow = isBelow && state <= price.peak
                 // A layout is never ruled out where its own memory and time are the limits.
+                var limit = MeshPricer.Limit()
+                limit.seconds = price.seconds
                 let fitting = passes.step(
                     mesh, microbatch: layout.microbatch, choices: choices, pricer: pricer,
-                    within: price.peak - state, below: price.seconds)
+                    within: price.peak - state, below: limit)
                 isBelow = isBelow && fitting.least <= price.seconds
                 closest = min(closest, price.seconds / step.least)
             }

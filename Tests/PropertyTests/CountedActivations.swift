@@ -47,6 +47,8 @@ struct CountedActivations {
         if shape.stream == .lastDouble {
             kept.addLastStreams(
                 model, shape, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout)
+            let image = rows - Double(layout.microbatch * (model.text?.tokens ?? 0)) / Double(layout.context)
+            kept.elements += CountedGates.more(plan, layout, shape, width: Double(shape.ffn) / t, rows: image)
             if let norms = CountedNorms(plan, layout, elementBytes: w) {
                 let text = Double(layout.microbatch * (model.text?.tokens ?? 0)) / Double(layout.context)
                 let ownText = layout.sequenceParallel ? text / t : text
@@ -82,6 +84,7 @@ struct CountedActivations {
             }
         } else if shape.hasNetwork, !again.contains(.network) {
             kept.feedForward(shape, width: Double(shape.ffn) / t, rows: rows)
+            kept.elements += CountedGates.more(plan, layout, shape, width: Double(shape.ffn) / t, rows: rows)
         }
         // Masks of the dropout after attention and after the feed-forward network.
         if dropout { kept.bytes += halves * ownRows * h }

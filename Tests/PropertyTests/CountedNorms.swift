@@ -48,3 +48,18 @@ struct CountedNorms {
     /// Bytes of one norm that is computed again, with its result.
     func ofOne(rows: Double) -> Double { rows * h * w + more(1, inputs: 0, rows: rows) }
 }
+
+/// What the backward of a gated network in eager PyTorch reads in addition (Hugging Face, `LlamaMLP`): the activation is one
+/// operation and the product with the gate another, whose two operands are kept. One of them is the activation's result, which
+/// is neither an input of the network's activation nor the input of its last matrix.
+enum CountedGates {
+    /// Shipped software whose gates are not one kernel.
+    static let software: Set = [
+        "torch-ddp", "torch-fsdp", "llm-foundry", "nanotron", "aleph-alpha", "aleph-alpha-eager",
+    ]
+
+    /// Elements of a dense network of this width.
+    static func more(_ plan: Plan, _ layout: Layout, _ shape: BlockShape, width: Double, rows: Double) -> Double {
+        software.contains(plan.framework(for: layout).name) && shape.ways == 2 ? rows * width : 0
+    }
+}

@@ -16,12 +16,4 @@ let knownFaults: [KnownFault] =
                 layout.pipeline > 1 && layout.data * layout.context > 1
                     && (layout.overlap.data || layout.sharding == .gradients || layout.sharding == .parameters)
             })
-    } + [
-        KnownFault(
-            property: "activations lie between the fullest moment and the sum of the fullest of each part",
-            reason:
-                "blocks in bf16 beside modules that run again keep 62 bytes too many between the halves of a split backward",
-            plans: { plan, layout in
-                plan.recipe?.keepsBlocks == true && layout.schedule.rawValue == "zbv" && layout.modulesAgain != .nothing
-            })
-    ]
+    }

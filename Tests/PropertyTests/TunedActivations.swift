@@ -210,6 +210,7 @@ struct TunedActivations {
             }
         } else if shape.hasNetwork, !isMixture, !again.contains(.network) {
             elements += network(Double(shape.ffn) / t, rows, down: learns("feed-forward down"))
+            elements += CountedGates.more(plan, layout, shape, width: Double(shape.ffn) / t, rows: rows)
         }
         if dropout { bytes += halves * ownRows * h }
         if let counted = counted {

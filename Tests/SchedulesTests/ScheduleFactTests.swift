@@ -125,4 +125,18 @@ import Testing
             }
         }
     }
+
+    /// A search bounds memory by it, so no rank may hold less.
+    @Test(arguments: ScheduleName.allCases.filter(\.fillsFirst))
+    func fillsFirst(_ name: ScheduleName) throws {
+        for (shape, schedule) in try Self.schedules(name) {
+            for (rank, actions) in schedule.actions.enumerated() {
+                let first = actions.prefix { $0.kind == .forward }
+                for stage in Set(actions.map(\.stage)) {
+                    let held = first.count { $0.stage == stage }
+                    #expect(held >= min(shape.microbatches, shape.ranks - rank), "\(shape) rank \(rank)")
+                }
+            }
+        }
+    }
 }

@@ -60,7 +60,13 @@ struct ActivationExplanation {
         let core = kind.own("C")
         let activation = kind.block.shape.halves.hasFeedForward ? kind.own(kind.feedForward.activation) : "0"
         let attended = "T·w·\(kind.own(kind.attention.attended))/t"
-        let steps = addSteps(to: &lines, kind)
+        let copiesAttended =
+            framework.memory.copiesAttended && layout.flashAttention && device.tokens > Double(model.sequence)
+        let steps =
+            addSteps(to: &lines, kind) + gathered(kind)
+            + (copiesAttended && kind.block.kept.contains { $0.role == .attended } ? " + \(attended)" : "")
+            + (!kind.isTuned && kind.block.kept.contains { $0.role == .rotary && rates.normKernels.keeps(.rotary) }
+                ? " + 4·T·w·\(kind.own("d"))" : "")
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
             kind.hasNoBackward ? "0" : "T·(\(allBytes(kind))) + \(core)" + addRecipe(to: &lines, kind) + steps, "bytes",
@@ -188,7 +194,9 @@ struct ActivationExplanation {
     private func keptBytes(_ kind: KindWords) -> [String] {
         let words = kind.feedForward
         let combined = framework.keepsCombinedRows ? words.combined : nil
-        return kind.own(words.kept + [combined].compactMap { $0 } + words.keptBehind)
+        let gates = kind.block.kept.contains { $0.role == .gate && rates.normKernels.keeps(.gate) }
+        return kind.own(
+            words.kept + (gates ? ["w·\(words.activation)"] : []) + [combined].compactMap { $0 } + words.keptBehind)
     }
 
     private func operand(_ kind: KindWords) -> String {
@@ -251,7 +259,7 @@ struct ActivationExplanation {
         }
         let atOnce = [
             recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial),
-            highAtOnce(&lines, "D_sr", "first", share.holdsEmbedding ? terms.ends.highAtStart : 0),
+            highAtOnce(&lines, "D_sr", "first", terms.highAtStart(share, moments: moments)),
             highAtOnce(&lines, "D_er", "last", share.holdsHead ? terms.ends.highAtEnd : 0),
         ].compactMap { $0 }
         sums.append(atOnce.isEmpty ? nil : largest(atOnce))

@@ -21,11 +21,11 @@ package struct ErrorBand: Hashable, Sendable {
     package static let confidence = 0.9
     /// Half-width, in logarithms, where another publication has runs of the software on the device. Both files of
     /// residuals behind the tests hold their figures (Tests/Goldens/left_out_residuals.json).
-    package static let knownPair = 0.23
+    package static let knownPair = 0.21
     /// Factor where no publication has runs of the software on the device.
-    package static let newPair = 1.5
+    package static let newPair = 1.3
     /// Factor of mixtures of experts, whose routers and dispatchers differ more than dense blocks do.
-    package static let mixture = 1.4
+    package static let mixture = 1.8
     /// Half-width, in logarithms, that is added in quadrature where the layout or the software is not the team's own: a
     /// search chose the layout, or the plan names no software. The fastest published runs scatter this much more around
     /// the fastest layout, or around the price on assumed software, than around the price of their own.

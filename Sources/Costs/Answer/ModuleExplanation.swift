@@ -16,6 +16,7 @@ extension ActivationExplanation {
         let hasCore = modules.contains(.coreAttention)
         let coreBytes = hasCore ? [core] + (framework.memory.remakesAttention ? [attended] : []) : []
         let combined = framework.keepsCombinedRows ? nil : kind.feedForward.combined
+        let isGathered = framework.memory.keepsGathered && device.sequenceShare > 1
         /// The bytes of a row that are freed by these modules.
         func rows(_ some: RecomputeModules) -> [String] {
             if kind.isTuned {
@@ -25,17 +26,21 @@ extension ActivationExplanation {
                     if remakes, one.role == .normResult || one.role == .activationResult { return false }
                     return !one.madeBy.isDisjoint(with: modules.intersection(some))
                 }
-                return freed.isEmpty ? [] : [rowBytes(freed, of: kind)]
+                let gathered = isGathered ? freed.filter { $0.role == .normResult } : []
+                return [freed.isEmpty ? nil : rowBytes(freed, of: kind)].compactMap { $0 }
+                    + (gathered.isEmpty ? [] : ["(σ − 1)·(\(rowBytes(gathered, of: kind)))"])
             }
             let steps = kind.block.kept.filter {
-                ($0.role == .castNormInput || $0.role == .normalised) && rates.normKernels.keeps($0.role)
+                ($0.role == .castNormInput || $0.role == .normalised || $0.role == .gate)
+                    && rates.normKernels.keeps($0.role)
                     && !$0.madeBy.isDisjoint(with: modules.intersection(some))
             }
             return (steps.isEmpty ? [] : [rowBytes(steps, of: kind)])
                 + kind.block.recomputations(of: modules).filter { some.contains($0.module) }.compactMap { work in
                     guard let freed = work.freed else { return nil }
                     switch work.module {
-                    case .norms, .fusibleNorms: return remakes ? nil : kind.own(freed)
+                    case .norms, .fusibleNorms:
+                        return remakes ? nil : kind.own(isGathered ? "σ·\(freed)" : freed)
                     case .network: return kind.own(remakes ? "w·(n_m − 1)·f/t" : freed)
                     case .mixture: return kind.own(combined.map { "\(freed) − \($0)" } ?? freed)
                     default: return kind.own(freed)
@@ -57,10 +62,11 @@ extension ActivationExplanation {
         let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
         let isScaled = kind.block.kept.contains { $0.role == .normalised && rates.normKernels.keeps(.normalised) }
         let isCast = rates.normKernels.cast && kind.block.kept.contains { $0.role == .castNormInput }
-        let ofNorm = [isScaled ? "2·w" : "w", isCast ? "4" : nil].compactMap { $0 }
+        let result = isGathered ? "σ·w" : "w"
+        let ofNorm = [isScaled ? (isGathered ? "\(result) + w" : "2·w") : result, isCast ? "4" : nil].compactMap { $0 }
         let norm =
             rows([.norms, .fusibleNorms]).isEmpty
-            ? nil : "T·" + (ofNorm.count > 1 ? "(\(sum(ofNorm)))" : ofNorm[0]) + "·h/σ"
+            ? nil : "T·" + (ofNorm.count > 1 || isScaled && isGathered ? "(\(sum(ofNorm)))" : ofNorm[0]) + "·h/σ"
         let inputs = kind.block.kept.filter {
             $0.role == .normInput && rates.normKernels.cast && !$0.readBy.isDisjoint(with: modules)
         }

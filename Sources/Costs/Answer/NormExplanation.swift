@@ -1,4 +1,5 @@
 internal import Models
+internal import Plans
 
 /// Explains the bytes that norms of several kernels keep and norms of one kernel do not.
 extension ActivationExplanation {
@@ -20,6 +21,18 @@ extension ActivationExplanation {
             note: rates.normKernels.cast ? "fp32 copies in place of inputs; rows before scales" : "rows before scales",
             after: "PyTorch's eager norms")
         return " + B_\(kind.symbol)"
+    }
+
+    /// The term of a block's activations for results of norms that are kept as tensor ranks gathered them; empty if there are
+    /// none.
+    func gathered(_ kind: KindWords) -> String {
+        guard framework.memory.keepsGathered, device.sequenceShare > 1, !kind.hasNoBackward else { return "" }
+        if kind.isTuned {
+            let results = kind.block.kept.filter { $0.role == .normResult }
+            return results.isEmpty ? "" : " + (σ − 1)·T·(\(rowBytes(results, of: kind)))"
+        }
+        let results = kind.block.normWords.results
+        return results == "0" ? "" : " + (σ − 1)·T·w·\(kind.own(results))·h/σ"
     }
 
     /// Formula of the bytes that the norm of an end keeps in steps of its own; nil if there are none.

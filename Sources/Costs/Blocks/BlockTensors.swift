@@ -57,16 +57,18 @@ struct BlockTensors {
         var (all, attended, remade) = (0.0, 0.0, 0.0)
         for tensor in block.kept {
             guard measure.norms.keeps(tensor.role) else { continue }
-            let bytes = Self.bytes(tensor, measure, activationInput)
+            let bytes = Self.bytes(tensor, measure, activationInput, memory)
             switch tensor.role {
             case .attended: attended += bytes
             case .normResult, .activationResult: remade += bytes
             case .combined where !keepsCombinedRows: continue
-            case .combined, .productInput, .activationInput, .logits, .normInput, .castNormInput, .normalised, .other:
+            case .combined, .productInput, .activationInput, .logits, .normInput, .castNormInput, .normalised, .gate,
+                .rotary, .other:
                 break
             }
             all += bytes
         }
+        if memory.copiesAttended, flashAttention, measure.division.tokens > Double(sequence) { all += attended }
         (self.attended, remadeResults) = (attended, remade)
         all += core
         if let input = recipe?.input {
@@ -102,8 +104,13 @@ struct BlockTensors {
 
     /// Bytes of a kept tensor.
     @inline(__always)
-    private static func bytes(_ tensor: Kept, _ measure: BlockMeasure, _ activationInput: Double?) -> Double {
-        guard tensor.role == .activationInput, let activationInput else { return measure.bytes(tensor.stored) }
+    private static func bytes(
+        _ tensor: Kept, _ measure: BlockMeasure, _ activationInput: Double?, _ memory: Framework.Memory
+    ) -> Double {
+        guard tensor.role == .activationInput, let activationInput else {
+            let isGathered = memory.keepsGathered && tensor.role == .normResult
+            return (isGathered ? measure.division.sequence : 1) * measure.bytes(tensor.stored)
+        }
         return activationInput * tensor.stored.times * measure.division.numbers(tensor.stored.extent)
     }
 
@@ -121,9 +128,9 @@ struct BlockTensors {
             case .combined where !keepsCombinedRows: return sum
             case .normResult where withoutRemade, .activationResult where withoutRemade: return sum
             case .normResult, .activationInput, .activationResult, .attended, .combined, .productInput, .logits,
-                .normInput, .castNormInput, .normalised, .other:
+                .normInput, .castNormInput, .normalised, .gate, .rotary, .other:
                 return tensor.madeBy.isDisjoint(with: modules)
-                    ? sum : sum + Self.bytes(tensor, measure, activationInput)
+                    ? sum : sum + Self.bytes(tensor, measure, activationInput, memory)
             }
         }
     }
@@ -142,7 +149,8 @@ struct BlockTensors {
         func keeps(_ role: Kept.Role) -> Bool {
             measure.norms.keeps(role) && block.kept.contains { $0.role == role }
         }
-        return (keeps(.normalised) ? 2 : 1) * stream + (keeps(.castNormInput) ? 4 * numbers : 0)
+        let result = memory.keepsGathered ? measure.division.sequence * stream : stream
+        return result + (keeps(.normalised) ? stream : 0) + (keeps(.castNormInput) ? 4 * numbers : 0)
     }
 
     /// Bytes that a recipe saves of some inputs of products.

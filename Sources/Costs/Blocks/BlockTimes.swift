@@ -247,7 +247,7 @@ struct BlockTimes {
 
     /// Seconds of casts of the results of norms and activations, which a recipe needs.
     private func inputCasts(_ isCast: (ProductInput) -> Bool) -> Double {
-        guard let recipe = rates.recipe, !recipe.isFused else { return 0 }
+        guard let recipe = rates.recipe, !(recipe.isFused && rates.framework.fusedCasts) else { return 0 }
         return block.productInputs.reduce(0) {
             isCast($1) ? $0 + rates.cast(measure.division.numbers($1.extent)) : $0
         }

@@ -34,6 +34,7 @@ enum LowPrecision {
     /// Bytes that casting a weight moves.
     static func castBytes(_ rates: DeviceRates) -> Double {
         guard let recipe = rates.recipe else { return 0 }
-        return 2 * recipe.reads + rates.weightCopies * recipe.weightBytes
+        let reads = rates.framework.fusedCasts ? recipe.reads : max(recipe.reads, rates.weightCopies)
+        return 2 * reads + rates.weightCopies * recipe.weightBytes
     }
 }

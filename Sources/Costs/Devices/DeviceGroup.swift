@@ -110,6 +110,14 @@ package struct DeviceGroup: Sendable {
         return best
     }
 
+    /// Seconds that the bytes of an all-reduce take in the fastest way, without latencies: in proportion to `bytes`.
+    func leastAllReduce(bytes: Double) -> Double {
+        guard size > 1 else { return 0 }
+        let n = Double(size)
+        let ring = 2 * bytes * (n - 1) / n / reduceRate
+        return switchRate > 0 ? min(ring, bytes * (n + 1) / n / switchRate) : ring
+    }
+
     /// Seconds of `count` reduce-scatters or all-gathers of full tensors of `bytes` in total, by rings as in NCCL.
     package func gather(bytes: Double, count: Double = 1) -> Double {
         guard size > 1 else { return 0 }

@@ -72,7 +72,10 @@ package final class DeviceRates: Sendable {
         // Devices with MXFP8 read 8-bit operands along rows and columns (Transformer Engine, "Handling transposes").
         let copies: Double = recipe?.alwaysNeedsTwoCopies ?? true || device.peakFLOPs[.mxfp8] == nil ? 2 : 1
         weightCopies = recipe == nil ? 0 : copies
-        castBytes = recipe.map { $0.reads * element + copies * $0.operandBytes } ?? element + 2
+        castBytes =
+            recipe.map {
+                (framework.fusedCasts ? $0.reads : max($0.reads, copies)) * element + copies * $0.operandBytes
+            } ?? element + 2
         let format: Precision = device.peakFLOPs[.bf16] == nil ? .fp16 : .bf16
         var others: DeviceRates?
         if let recipe, recipe.bf16LayersAtStart + recipe.bf16LayersAtEnd > 0, device.peakFLOPs[format] != nil {
@@ -81,8 +84,12 @@ package final class DeviceRates: Sendable {
         bf16Blocks = others
     }
 
-    /// How the software runs norms of these activations.
-    var normKernels: NormKernels { NormKernels(areSeveral: framework.runsNormsInSteps, elementBytes: elementBytes) }
+    /// How the software runs norms and gates of these activations.
+    var normKernels: NormKernels {
+        NormKernels(
+            areSeveral: framework.runsNormsInSteps, elementBytes: elementBytes, splitsGates: framework.runsGatesInSteps,
+            gathersRotary: framework.memory.gathersRotary)
+    }
 
     /// Bytes of a number that the weight gradients of a block read: those of adapters are in 16 bits in a recipe.
     func operandBytes(of block: Block) -> Double {

@@ -22,6 +22,8 @@ extension ActivationTerms {
         /// Bytes that a backward recomputes at once of blocks in bf16 at the start and at the end of the model.
         var highAtStart = 0.0
         var highAtEnd = 0.0
+        /// `highAtStart` beside the most of all parts, each at its own moment (`HighBytes.atStartBesideMost`).
+        var highAtStartBesideMost = 0.0
     }
 }
 
@@ -46,6 +48,18 @@ struct ActivationNumbers {
         offloaded = offloads.map {
             OffloadedNumbers(kinds: kinds, numbers: numbers + 2 * (4 * kinds + 1) + 2 * kinds, isAll: $0)
         }
+    }
+
+    /// Bytes that a backward recomputes at once of blocks in bf16 at the start of the model, beside the `kept` bytes of the
+    /// fullest of `moments`. Two bounds hold, and the lower one counts.
+    @inline(__always)
+    func highAtStart(
+        _ held: UnsafePointer<Double>, moments: Int, isPartial: Bool, holdsEmbedding: Bool, kept: Double
+    ) -> Double {
+        guard holdsEmbedding, ends.highAtStart > 0 else { return 0 }
+        guard !pools, offloaded == nil else { return ends.highAtStart }
+        let most = self.held(isPartial: isPartial).mostApart(held, moments: moments)
+        return min(ends.highAtStart, max(0, most - kept + ends.highAtStartBesideMost))
     }
 
     private var recomputedBytes: UnsafePointer<Double> { kept + 2 * (4 * kinds + 1) }
@@ -101,23 +115,24 @@ struct ActivationNumbers {
     /// Bytes of all activations of a rank whose blocks and embedding keep `kept` bytes.
     /// - Parameters:
     ///   - counts: numbers of the rank's blocks, in the order of `HeldBlocks.numbers`.
+    ///   - highAtStart: bytes that it recomputes at once of blocks in bf16 at the start of the model.
     ///   - isPartial: whether only some blocks are recomputed.
     @inline(__always)
     func activations(
-        _ counts: UnsafePointer<Double>, holdsEmbedding: Bool, holdsHead: Bool, kept: Double, logits held: HeldLogits,
+        _ counts: UnsafePointer<Double>, highAtStart: Double, holdsHead: Bool, kept: Double, logits held: HeldLogits,
         isPartial: Bool
     ) -> Double {
         activations(
-            holdsEmbedding: holdsEmbedding, holdsHead: holdsHead, kept: kept, logits: held,
+            highAtStart: highAtStart, holdsHead: holdsHead, kept: kept, logits: held,
             recomputed: recomputed(counts, isPartial: isPartial))
     }
 
     /// - Parameter recomputed: bytes that the rank's backward recomputes at once.
     @inline(__always)
     func activations(
-        holdsEmbedding: Bool, holdsHead: Bool, kept: Double, logits held: HeldLogits, recomputed: Double
+        highAtStart: Double, holdsHead: Bool, kept: Double, logits held: HeldLogits, recomputed: Double
     ) -> Double {
-        let atOnce = max(recomputed, holdsEmbedding ? ends.highAtStart : 0, holdsHead ? ends.highAtEnd : 0)
+        let atOnce = max(recomputed, highAtStart, holdsHead ? ends.highAtEnd : 0)
         return kept + atOnce + (holdsHead ? (held.pending + held.deferred) * ends.headInputs : 0)
     }
 

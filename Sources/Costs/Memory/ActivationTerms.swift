@@ -75,6 +75,7 @@ final class ActivationTerms: Sendable {
         let extra = high.kept
         bf16Extra = extra
         (ends.highAtStart, ends.highAtEnd) = high.atOnce
+        ends.highAtStartBesideMost = high.atStartBesideMost
         let mask = kept(embedding) { _ in true } + extra.start
         var numbers: [Double] = []
         numbers.reserveCapacity(10 * blocks.count + 2)
@@ -146,6 +147,21 @@ final class ActivationTerms: Sendable {
         return result ?? nil
     }
 
+    /// Bytes that the backward of a rank with this `share` recomputes at once of blocks in bf16 at the start of the model.
+    func highAtStart(_ share: PipelineShares.Rank, moments: [HeldBlocks]) -> Double {
+        let list = HeldMoments(moments)
+        let bytes = withNumbers { numbers in
+            list.numbers.withUnsafeBufferPointer { held in
+                held.baseAddress.map { held in
+                    numbers.highAtStart(
+                        held, moments: list.count, isPartial: isPartial, holdsEmbedding: share.holdsEmbedding,
+                        kept: numbers.fullest(held, moments: list.count, isPartial: isPartial))
+                }
+            }
+        }
+        return (bytes ?? nil) ?? 0
+    }
+
     /// Blocks of a kind whose activations are on the host at `moment`. Copies of some may be on the device (`buffered`).
     func offloaded(_ kind: Int, at moment: HeldBlocks) -> Double { atMoment(moment) { $0.count(kind, $1) } ?? 0 }
 
@@ -191,14 +207,16 @@ final class ActivationTerms: Sendable {
             withUnsafePointers(HeldBlocks(of: share).numbers, list.numbers) { counts, held in
                 let kept = numbers.fullest(held, moments: list.count, isPartial: isPartial)
                 let atOnce = isOffloaded ? recomputedAtOnce(share) : runs.map(recomputed)
+                let highAtStart = numbers.highAtStart(
+                    held, moments: list.count, isPartial: isPartial, holdsEmbedding: share.holdsEmbedding, kept: kept)
                 let activations =
                     atOnce.map {
                         numbers.activations(
-                            holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead, kept: kept,
+                            highAtStart: highAtStart, holdsHead: share.holdsHead, kept: kept,
                             logits: logits, recomputed: $0)
                     }
                     ?? numbers.activations(
-                        counts, holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead, kept: kept,
+                        counts, highAtStart: highAtStart, holdsHead: share.holdsHead, kept: kept,
                         logits: logits, isPartial: isPartial)
                 return (
                     activations,

@@ -26,6 +26,20 @@ struct HeldByteNumbers {
         return sum
     }
 
+    /// The most bytes of the blocks at one of `moments` and the most of the embedding at one, together.
+    @inline(__always)
+    func mostApart(_ held: UnsafePointer<Double>, moments: Int) -> Double {
+        let stride = 4 * kinds + 1
+        var (most, first) = (0.0, 0.0)
+        for moment in 0..<moments {
+            let numbers = held + moment * stride
+            let (whole, later) = blocks(numbers)
+            most = max(most, whole + later)
+            first = max(first, numbers[stride - 1])
+        }
+        return most + first * bytes[stride - 1]
+    }
+
     /// Bytes that the blocks and the embedding keep at the fullest of `moments`, whose numbers follow each other from
     /// `held` on.
     @inline(__always)

@@ -7,6 +7,9 @@ struct HighBytes {
     private(set) var kept = (start: 0.0, end: 0.0)
     /// Bytes that a backward recomputes at once of one of them, or of a run of blocks with some of them; 0: of none.
     private(set) var atOnce = (start: 0.0, end: 0.0)
+    /// `atOnce.start`, beside the most of other tensors and the most that these blocks keep beyond others, which may be at two
+    /// moments. `atOnce.start` is beside the most of both at one moment.
+    private(set) var atStartBesideMost = 0.0
 
     /// - Parameter isSplit: whether backwards are split.
     init(_ work: LayoutWork, isSplit: Bool) {
@@ -26,14 +29,18 @@ struct HighBytes {
         // recomputed (`ActivationBytes.recomputed`).
         let isReduced = isSplit && !work.framework.memory.pools
         guard case .runs(let length) = work.layout.recomputed, work.layout.recompute == .full, length > 0 else {
-            func largest(_ blocks: [HighBlocks.One]) -> Double {
+            // Behind the first half of its backward a block is counted with J − K bytes more than before it. A block at the
+            // start loses what it keeps beyond others then. One at the end is counted with that at all times, as the inputs of
+            // the head are.
+            func largest(_ blocks: [HighBlocks.One], losesMore: Bool) -> Double {
                 blocks.filter { !$0.isPlain }.reduce(0) { most, one in
-                    let whole = bytes(one, rates: high, isWhole: true)
-                    let there = isReduced ? max(0, bytes(one).later - whole.kept) : 0
+                    let (whole, own) = (bytes(one, rates: high, isWhole: true), bytes(one))
+                    let there = isReduced ? max(0, own.later - (losesMore ? whole : own).kept) : 0
                     return max(most, whole.recomputed - there)
                 }
             }
-            atOnce = (largest(blocks.start), largest(blocks.end))
+            atOnce = (largest(blocks.start, losesMore: true), largest(blocks.end, losesMore: false))
+            atStartBesideMost = largest(blocks.start, losesMore: false)
             return
         }
         /// The largest run of a stage with blocks in bf16: what all its blocks recompute, without an input that is kept.
@@ -62,5 +69,6 @@ struct HighBytes {
             largestRun(kinds.prefix(first)) { $0 < blocks.start.count },
             largestRun(kinds.suffix(last)) { $0 >= last - blocks.end.count }
         )
+        atStartBesideMost = atOnce.start
     }
 }

@@ -2,85 +2,6 @@ internal import Models
 package import Plans
 internal import Schedules
 
-/// Lower bounds of one micro-batch's seconds, forward and backward, in each part of a model. They hold for all layouts
-/// with the same degrees, independently of the placement of ranks on the network and of the sharding of parameters.
-struct LeastPass: Hashable, Sendable {
-    /// Of a block of each kind.
-    var blocks: [Double] = []
-    var embedding = 0.0
-    var head = 0.0
-    /// Lower bounds of the bytes that one micro-batch keeps in a block of each kind, with the allocator's losses.
-    var kept: [Double] = []
-    /// Lower bound of the bytes beside those of a rank with at least one block: what it computes again at once, and the
-    /// gradients of its widest tensors.
-    var beside = 0.0
-
-    /// The smaller bound of each part.
-    func least(_ other: LeastPass) -> LeastPass {
-        LeastPass(
-            blocks: zip(blocks, other.blocks).map { min($0, $1) }, embedding: min(embedding, other.embedding),
-            head: min(head, other.head), kept: zip(kept, other.kept).map { min($0, $1) },
-            beside: min(beside, other.beside))
-    }
-
-    /// Lower bound of the seconds of all blocks, of which there are `counts` of each kind.
-    func seconds(_ counts: [Int]) -> Double { zip(counts, blocks).reduce(0) { $0 + Double($1.0) * $1.1 } }
-
-    /// Lower bound of the bytes of the fullest of `ranks` pipeline ranks: when the forward of the first micro-batch ends, all
-    /// blocks still keep what its backward reads.
-    /// - Parameter isWithBlocks: whether every rank has blocks.
-    func bytes(_ counts: [Int], ranks: Int, isWithBlocks: Bool) -> Double {
-        zip(counts, kept).reduce(0) { $0 + Double($1.0) * $1.1 } / Double(ranks) + (isWithBlocks ? beside : 0)
-    }
-
-    /// Lower bound of the seconds of all blocks if some keep everything and the others are recomputed.
-    /// - Parameters:
-    ///   - whole: the bounds of blocks that keep everything; self: of recomputed ones.
-    ///   - bytes: how many bytes more than if all are recomputed all ranks together may keep.
-    func seconds(_ counts: [Int], keeping whole: LeastPass, within bytes: Double) -> Double {
-        // The blocks that save most seconds for their bytes keep everything first, the last of them in part.
-        var kinds: [(seconds: Double, bytes: Double)] = []
-        for kind in blocks.indices where kind < counts.count {
-            let count = Double(counts[kind])
-            let saved = count * (blocks[kind] - whole.blocks[kind])
-            if saved > 0 { kinds.append((saved, max(0, count * (whole.kept[kind] - kept[kind])))) }
-        }
-        kinds.sort { $0.seconds * $1.bytes > $1.seconds * $0.bytes }
-        var (sum, left) = (seconds(counts), bytes)
-        for kind in kinds {
-            let share = kind.bytes > left ? max(0, left) / kind.bytes : 1
-            sum -= share * kind.seconds
-            left -= share * kind.bytes
-        }
-        return sum
-    }
-}
-
-/// Lower bounds of the seconds of a step for one micro-batch size, without reductions and the optimizer.
-package struct LeastStep: Sendable {
-    /// Bounds for layouts with sequence parallelism, or for those without.
-    struct Side: Sendable {
-        /// Seconds of the step.
-        var seconds = Double.infinity
-        /// Seconds of a micro-batch if nothing is recomputed.
-        var kept = LeastPass()
-        /// Seconds of a micro-batch if every block is recomputed; nil: unknown.
-        var recomputed: LeastPass?
-        /// Whether a layout that recomputes nothing may fit.
-        var fitsWhole = true
-    }
-
-    var plain = Side()
-    var sequenceParallel = Side()
-
-    package var least: Double { min(plain.seconds, sequenceParallel.seconds) }
-
-    subscript(isSequenceParallel: Bool) -> Side {
-        get { isSequenceParallel ? sequenceParallel : plain }
-        set { if isSequenceParallel { sequenceParallel = newValue } else { plain = newValue } }
-    }
-}
-
 /// Lower bounds of steps, computed from the passes of one micro-batch.
 ///
 /// Every group of devices is assumed to be placed on the network as well as its first group, which every layout
@@ -129,8 +50,20 @@ package struct LeastPasses: Sendable {
     private var network: [NetworkLevel] = []
     /// Bounds on `network`.
     private var here: [Key: LeastPass] = [:]
-    /// Seconds of host work for a micro-batch and for a step.
-    private var host = (microbatch: 0.0, step: 0.0)
+    /// Bounds by the work on the devices themselves alone, without messages.
+    private var alone: [Key: LeastWork] = [:]
+    /// Seconds of host work for a micro-batch.
+    private var host = 0.0
+    /// What bounds of the seconds outside the passes have in common.
+    private var beside = LeastBeside.Shared()
+    /// Numbers of stages of a rank with which each pipeline may run if its bubble is a full one; nil: it may be smaller.
+    private var stagesOf: [PipelineTable.Size: [Int]?] = [:]
+    /// `SlowestNode.slowest` of one rank, by the ranks of its pipeline.
+    private var slowestOf: [Int: Double] = [:]
+    /// Whether each rank passes every micro-batch through all of its blocks.
+    private var passesAll = false
+    /// `ScheduleName.fillsFirst` of all schedules that are tried.
+    private var fillsFirst = false
     private var held: [Held] = []
     /// Whether recomputing some modules alone is tried; how much memory that saves is not bounded.
     private var triesSelective = false
@@ -142,7 +75,8 @@ package struct LeastPasses: Sendable {
     private var exchangesOf: [[Int]: [Layout]] = [:]
     /// Work on the devices themselves, which does not depend on the networks.
     package private(set) var work: KnownWork
-    private var places = DeviceGroups([])
+    /// The groups of devices on the networks that were asked for.
+    private(set) var places = DeviceGroups([])
     /// The share of a core that each device has.
     private var coreShare = 1.0
     private var parameters = (experts: 0.0, others: 0.0)
@@ -157,7 +91,10 @@ package struct LeastPasses: Sendable {
         parameters.experts = Double(counts.routed)
         parameters.others = max(0, Double(counts.total) - parameters.experts)
         let framework = plan.framework(for: choices.base)
-        host = (framework.hostMicrobatch, framework.hostStep)
+        host = framework.hostMicrobatch
+        fillsFirst = choices.pipelines?.schedules.allSatisfy(\.fillsFirst) ?? false
+        slowestOf = [:]
+        passesAll = choices.pipelines.map { !$0.schedules.contains(where: \.isBidirectional) } ?? false
         triesSelective =
             choices.recompute.contains(.selective) && choices.modules(.selective, on: framework) != nil
         // What is offloaded is on no device, and a recipe's blocks in bf16 are told apart from the others.
@@ -177,45 +114,147 @@ package struct LeastPasses: Sendable {
                 return Held(sharding: sharding, bytes: bytes)
             } : []
         boundsWork = model.tuning == nil
-        let share = plan.cluster.coreShare(plan.devices)
-        if share != coreShare { (known, here, network, coreShare) = ([:], [:], [], share) }
-        guard pricer.network != network else { return }
+        turn(to: pricer.network, coreShare: plan.cluster.coreShare(plan.devices))
+        beside =
+            rates(pricer, choices.base).map { LeastBeside.Shared(pricer, choices, $0, places: &places) }
+            ?? LeastBeside.Shared()
+    }
+
+    private mutating func turn(to other: [NetworkLevel], coreShare share: Double) {
+        if share != coreShare { (known, here, alone, network, coreShare) = ([:], [:], [:], [], share) }
+        guard other != network else { return }
         known[network] = here
-        network = pricer.network
+        network = other
         places = DeviceGroups(network)
         here = known[network] ?? [:]
     }
 
-    /// Lower bounds of a step of `mesh` with `microbatch` sequences in a micro-batch: an equal share of all passes for
-    /// each pipeline rank.
+    /// Switches to what `other` was switched to.
+    package mutating func turn(like other: LeastPasses) {
+        (parameters, host, beside, held) = (other.parameters, other.host, other.beside, other.held)
+        (passesAll, fillsFirst, slowestOf) = (other.passesAll, other.fillsFirst, [:])
+        (triesSelective, boundsMemory, boundsWork) = (other.triesSelective, other.boundsMemory, other.boundsWork)
+        turn(to: other.network, coreShare: other.coreShare)
+    }
+
+    /// Parts into which bounds are divided, so that several cores compute them.
+    package static let shares = 8
+
+    /// The part that bounds of `mesh` belong to. Bounds with other degrees have little in common.
+    package static func share(_ mesh: Layout) -> Int {
+        (mesh.tensor.trailingZeroBitCount + 3 * mesh.expert.trailingZeroBitCount) % shares
+    }
+
+    /// Lower bounds of the seconds of a step outside its passes, for all layouts of `mesh`.
+    package mutating func beside(_ mesh: Layout, choices: MeshChoices, pricer: Pricer) -> LeastBeside {
+        LeastBeside(
+            mesh, beside, parameters: parameters, choices: choices, pricer.plan.model, places: &places)
+    }
+
+    /// Numbers of stages of a rank with which a pipeline may run, if its bubble is a full one; nil: it may be smaller.
+    private mutating func stages(_ size: PipelineTable.Size, _ choices: MeshChoices, _ model: Model) -> [Int]? {
+        if let known = stagesOf[size] { return known }
+        var found: Set<Int>?
+        if let pipelines = choices.pipelines {
+            found = []
+            for (schedule, stages) in PipelineTable.ways(ranks: size.ranks, layers: model.layers, pipelines) {
+                let shape = PipelineShape(
+                    ranks: size.ranks, virtualStages: stages, microbatches: size.microbatches)
+                guard schedule.problem(shape) == nil else { continue }
+                if schedule.hasFullBubble { found?.insert(stages) } else { found = nil }
+            }
+        }
+        let sorted = found?.sorted()
+        stagesOf[size] = .some(sorted)
+        return sorted
+    }
+
+    /// The steps of layouts of `mesh` with micro-batches of `microbatch` sequences; nil: no schedule runs them.
+    private mutating func course(
+        _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
+    ) -> LeastCourse? {
+        let size = PipelineTable.Size(
+            ranks: mesh.pipeline, microbatches: pricer.plan.batch / (mesh.data * microbatch))
+        let stages = size.ranks > 1 ? stages(size, choices, pricer.plan.model) : nil
+        guard stages?.isEmpty != true else { return nil }
+        return LeastCourse(
+            size, host: host, slowest: slowest(mesh, pricer),
+            blocks: passesAll ? (pricer.plan.model.layers - 1) / size.ranks + 1 : 0, stages: stages,
+            fillsFirst: fillsFirst)
+    }
+
+    /// Seconds of the slowest node of one pipeline rank, for each second of their mean node.
+    private mutating func slowest(_ mesh: Layout, _ pricer: Pricer) -> Double {
+        if let known = slowestOf[mesh.pipeline] { return known }
+        let slowest = SlowestNode(pricer.plan, pipeline: mesh.pipeline, variation: beside.framework.nodeVariation)
+            .slowest(ranks: 1)
+        slowestOf[mesh.pipeline] = slowest
+        return slowest
+    }
+
+    /// Whether some layout of `mesh` with `microbatch` sequences in a micro-batch may be within the limits, by the work on
+    /// the devices themselves alone.
+    package mutating func mayWin(
+        _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer, limit: MeshPricer.Limit
+    ) -> Bool {
+        guard boundsWork, limit.seconds < .infinity else { return true }
+        guard let course = course(mesh, microbatch: microbatch, choices: choices, pricer: pricer) else { return false }
+        for isSequenceParallel in [false, true]
+        where choices.allows(isSequenceParallel, mesh, pricer.plan.model) {
+            let key = Key(mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: false)
+            let work = onDevice(key, mesh, choices: choices, pricer: pricer)
+            if course.isWithin(limit, work, besides: nil) { return true }
+        }
+        return false
+    }
+
+    /// A lower bound of the steps of all layouts of `mesh` by the work on the devices themselves, and by what is outside the
+    /// passes.
+    package mutating func leastWork(
+        _ mesh: Layout, microbatches: [Int], choices: MeshChoices, pricer: Pricer
+    ) -> Double {
+        let beside = beside(mesh, choices: choices, pricer: pricer)
+        var least = Double.infinity
+        for microbatch in microbatches {
+            guard let course = course(mesh, microbatch: microbatch, choices: choices, pricer: pricer) else { continue }
+            for isSequenceParallel in [false, true]
+            where choices.allows(isSequenceParallel, mesh, pricer.plan.model) {
+                let key = Key(mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: false)
+                let work = onDevice(key, mesh, choices: choices, pricer: pricer)
+                least = min(least, course.seconds(work, besides: beside))
+            }
+        }
+        return least
+    }
+
+    /// Lower bounds of a step of `mesh` with `microbatch` sequences in a micro-batch. The rank with most work has an equal
+    /// share of all passes at least, waits for the slowest of its nodes, and while the pipeline fills and drains.
     /// - Parameters:
     ///   - bytes: bytes of a rank that may be used beside its state; layouts that need more are left out.
-    ///   - limit: seconds of a step that is of interest; layouts that take longer may be left out.
+    ///   - limit: layouts that take longer may be left out.
+    ///   - beside: bounds of the seconds outside the passes; nil: computed here.
     package mutating func step(
         _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer, within bytes: Double = .infinity,
-        below limit: Double = .infinity
+        below limit: MeshPricer.Limit = MeshPricer.Limit(), beside: LeastBeside? = nil
     ) -> LeastStep {
         var step = LeastStep()
+        step.beside = beside ?? self.beside(mesh, choices: choices, pricer: pricer)
+        guard let course = course(mesh, microbatch: microbatch, choices: choices, pricer: pricer) else { return step }
         let counts = pricer.parts.kinds.counts
-        let count = Double(pricer.plan.batch / (mesh.data * microbatch))
         for isSequenceParallel in [false, true]
         where choices.allows(isSequenceParallel, mesh, pricer.plan.model) {
             var key = Key(mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: false)
-            func seconds(_ pass: LeastPass, blocks: Double) -> Double {
-                let all = blocks + pass.embedding + pass.head
-                return Self.slack * (count * (all / Double(mesh.pipeline) + host.microbatch) + host.step)
-            }
             // The work on the devices themselves is known for many layouts at once, and often rules them out.
-            if limit < .infinity, boundsWork, here[key] == nil {
+            if limit.seconds < .infinity, boundsWork, here[key] == nil {
                 let work = onDevice(key, mesh, choices: choices, pricer: pricer)
-                guard seconds(work, blocks: work.seconds(counts)) <= limit else { continue }
+                guard course.isWithin(limit, work, besides: step.beside) else { continue }
             }
             let pass = pass(key, mesh, choices: choices, pricer: pricer)
+            var work = LeastWork(pass, blocks: pass.seconds(counts))
+            guard course.isWithin(limit, work, besides: step.beside) else { continue }
             var side = LeastStep.Side(kept: pass)
-            side.seconds = seconds(pass, blocks: pass.seconds(counts))
-            guard side.seconds <= limit else { continue }
             func held(_ pass: LeastPass) -> Double {
-                Self.slack * pass.bytes(counts, ranks: mesh.pipeline, isWithBlocks: choices.allRanksRecompute)
+                Self.slack * pass.bytes(counts, ranks: course.fullRanks, isWithBlocks: choices.allRanksRecompute)
             }
             if held(pass) > bytes {
                 side.fitsWhole = false
@@ -225,11 +264,13 @@ package struct LeastPasses: Sendable {
                     let again = self.pass(key, mesh, choices: choices, pricer: pricer)
                     let more = bytes - held(again)
                     guard more >= 0 else { continue }
-                    let kept = more / Self.slack * Double(mesh.pipeline)
-                    side.seconds = seconds(pass, blocks: again.seconds(counts, keeping: pass, within: kept))
+                    let kept = more / Self.slack * course.fullRanks
+                    work.blocks = again.seconds(counts, keeping: pass, within: kept)
+                    guard course.isWithin(limit, work, besides: step.beside) else { continue }
                     side.recomputed = again
                 }
             }
+            side.seconds = course.seconds(work, besides: step.beside)
             step[isSequenceParallel] = side
         }
         return step
@@ -250,17 +291,21 @@ package struct LeastPasses: Sendable {
     }
 
     /// Bounds by the work on the devices themselves alone, without messages.
-    private mutating func onDevice(_ key: Key, _ mesh: Layout, choices: MeshChoices, pricer: Pricer) -> LeastPass {
+    private mutating func onDevice(_ key: Key, _ mesh: Layout, choices: MeshChoices, pricer: Pricer) -> LeastWork {
+        if let known = alone[key] { return known }
         let layout = key.layout(mesh)
-        guard let rates = rates(pricer, layout) else { return LeastPass() }
+        guard let rates = rates(pricer, layout) else { return LeastWork() }
         let device = device(layout, LayoutGroups.alone, rates, pricer)
         let units = work.units(
             pricer: pricer, rates: rates, device: device,
             gradientBytes: StateBytes(
                 precision: pricer.plan.precision, layout: layout, framework: rates.framework
             ).gradient)
-        return LeastPass(
+        let pass = LeastPass(
             blocks: units.blocks.map(\.seconds), embedding: units.embedding.total, head: units.head.total)
+        let work = LeastWork(pass, blocks: pass.seconds(pricer.parts.kinds.counts))
+        alone[key] = work
+        return work
     }
 
     private mutating func pass(_ key: Key, _ mesh: Layout, choices: MeshChoices, pricer: Pricer) -> LeastPass {

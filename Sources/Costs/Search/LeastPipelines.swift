@@ -24,11 +24,18 @@ extension PipelineTable {
     }
 
     /// Lower bound of the seconds of one way to run the pipeline with these passes: the micro-batches of the slowest
-    /// rank, and the filling of the pipeline if the schedule leaves the other ranks idle during it.
-    func least(_ entry: Entry, _ side: LeastStep.Side, recompute: Layout.Recompute, host: Double) -> Double {
+    /// rank at the pace of its slowest node, and the filling of the pipeline if the schedule leaves the other ranks idle
+    /// during it.
+    /// - Parameters:
+    ///   - slowest: `SlowestNode.slowest` of 0, 1, … ranks.
+    ///   - beside: bounds of the seconds outside the passes, which are added; nil: they are not.
+    func least(
+        _ entry: Entry, _ side: LeastStep.Side, recompute: Layout.Recompute, host: Double, slowest: [Double],
+        beside: LeastBeside? = nil
+    ) -> Double {
         let kept = side.kept
         let again = recompute == .full ? side.recomputed ?? kept : kept
-        var (most, sum) = (0.0, 0.0)
+        var (most, sum, pace) = (0.0, 0.0, 0.0)
         for index in entry.firstKind..<entry.firstKind + entry.kinds {
             let share = kinds[index]
             let place = index * (4 * blockKinds + 1)
@@ -42,8 +49,11 @@ extension PipelineTable {
             seconds = entry.passShare * seconds + Double(share.passes) * host
             sum += Double(share.count) * seconds
             most = max(most, seconds)
+            pace = max(pace, seconds * (share.count < slowest.count ? slowest[share.count] : 1))
         }
         let filling = entry.schedule.hasFullBubble ? (sum - most) / Double(entry.shape.virtualStages) : 0
-        return LeastPasses.slack * (Double(entry.shape.microbatches) * most + filling)
+        let count = Double(entry.shape.microbatches)
+        return LeastPasses.slack
+            * (count * pace + filling + (beside?.seconds(microbatches: count, pass: most) ?? 0))
     }
 }

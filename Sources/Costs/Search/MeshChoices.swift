@@ -29,6 +29,8 @@ package struct MeshChoices: Hashable, Sendable {
     package var someHideExchange = false
     /// Whether every pipeline rank of a layout has a block, and with full recomputation one that is recomputed.
     package var allRanksRecompute = true
+    /// The schedules and stages of pipelines that are tried; nil: any.
+    package var pipelines: PipelineTable.Choice?
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],

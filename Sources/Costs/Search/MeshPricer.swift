@@ -40,7 +40,9 @@ package struct MeshPricer {
     let table: PipelineTable
     let choices: MeshChoices
     /// The longest step and the largest state of interest. Layouts beyond either limit may be left out.
-    private let limit: Limit
+    private var limit: Limit
+    /// The limit for pipelines of several ranks.
+    private let own: Limit
     private var states: [StateTerms] = []
     private var kindStates: [KindState] = []
     private var passes: [KindPass] = []
@@ -54,6 +56,8 @@ package struct MeshPricer {
     private var exchanges: [ExchangeKey: Layout] = [:]
 
     private var known: KnownPasses
+    /// Times that are known for each share of meshes; one for all where bounds have computed none.
+    private let insides: [KnownInsides]
 
     private struct ExchangeKey: Hashable {
         var tensor: Int
@@ -63,23 +67,28 @@ package struct MeshPricer {
 
     /// Limits in seconds of a step and bytes of a rank. A layout beyond one of them need not be priced.
     package struct Limit: Hashable, Sendable {
+        /// Seconds by closed form, which differs from the simulated time of a pipeline.
         package var seconds = Double.infinity
+        /// Seconds that are sure not to be exceeded: those of a pipeline of one rank, and of the passes of any rank.
+        package var certain = Double.infinity
         package var bytes = Double.infinity
 
         package init() {}
     }
 
-    /// - Parameter work: work on the devices themselves that is known already.
+    /// - Parameter bounds: what bounds of the same plan on the same networks have computed, each share of meshes by itself;
+    ///   empty: nothing is known.
     package init(
         pricer: Pricer, table: PipelineTable, choices: MeshChoices, limit: Limit = Limit(),
-        work: KnownWork = KnownWork()
+        bounds: [LeastPasses] = []
     ) {
-        self.limit = limit
-        known = KnownPasses(insides: KnownInsides(work: work))
+        (self.limit, own) = (limit, limit)
+        insides = bounds.isEmpty ? [KnownInsides()] : bounds.map { KnownInsides(work: $0.work) }
+        known = KnownPasses(insides: insides[0])
         self.pricer = pricer
         self.table = table
         self.choices = choices
-        places = DeviceGroups(pricer.network)
+        places = bounds.first?.places ?? DeviceGroups(pricer.network)
     }
 
     /// Appends the price of every layout of `mesh` whose micro-batches have one of `microbatches` sequences, in a fixed
@@ -90,7 +99,11 @@ package struct MeshPricer {
         _ mesh: Layout, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
         passLayouts.removeAll(keepingCapacity: true)
+        if insides.count > 1 { known = KnownPasses(insides: insides[LeastPasses.share(mesh)]) }
         known.removeAll()
+        limit = own
+        // Closed forms of one rank are exact.
+        if mesh.pipeline == 1 { limit.seconds = min(own.seconds, own.certain) }
         var rejected = 0
         let mesh = exchanging(mesh, microbatch: microbatches.first ?? 1)
         let group = mesh.data * mesh.context
@@ -270,7 +283,7 @@ package struct MeshPricer {
     ) -> Bool {
         table.entries[entries].contains { entry in
             (recompute == .full || !entry.isPartial) && wanted[entry.partition]
-                && table.least(entry, side, recompute: recompute, host: host) <= seconds
+                && table.least(entry, side, recompute: recompute, host: host, slowest: known.slowest) <= seconds
                 && mayFit(entry, side, recompute: recompute, shardings: shardings)
         }
     }
@@ -293,6 +306,15 @@ package struct MeshPricer {
         }
     }
 
+    /// Whether the activations of a way to run the pipeline alone fit.
+    private func holds(_ entry: PipelineTable.Entry, _ side: LeastStep.Side, recompute: Layout.Recompute) -> Bool {
+        guard limit.bytes < .infinity, recompute != .selective else { return true }
+        let again = recompute == .full ? side.recomputed ?? LeastPass() : side.kept
+        return (0..<entry.kinds).allSatisfy { kind in
+            LeastPasses.slack * table.leastKept(entry, kind: kind, whole: side.kept, recomputed: again) <= limit.bytes
+        }
+    }
+
     /// The `partitions` with which some way to run the pipelines of `mesh` may stay within the limit. They are marked
     /// in `wanted` until the next mesh.
     private mutating func possible(
@@ -309,7 +331,10 @@ package struct MeshPricer {
                 for entry in table.entries[entries] where !wanted[entry.partition] {
                     wanted[entry.partition] = choices.recompute.contains {
                         ($0 == .full || !entry.isPartial)
-                            && table.least(entry, side, recompute: $0, host: host) <= limit.seconds
+                            && table.least(
+                                entry, side, recompute: $0, host: host, slowest: known.slowest, beside: step.beside)
+                                <= limit.seconds
+                            && holds(entry, side, recompute: $0)
                     }
                 }
             }

@@ -216,9 +216,12 @@ struct PassNumbers {
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
             let (first, end) = (bounds[entry.firstBound + index], bounds[entry.firstBound + index + 1])
             let kept = terms.fullest(held + first * stride, moments: end - first, isPartial: entry.isPartial)
+            let highAtStart = terms.highAtStart(
+                held + first * stride, moments: end - first, isPartial: entry.isPartial,
+                holdsEmbedding: kind.holdsEmbedding, kept: kept)
             let whole = terms.activations(
-                counts, holdsEmbedding: kind.holdsEmbedding, holdsHead: kind.holdsHead, kept: kept,
-                logits: entry.logits, isPartial: entry.isPartial)
+                counts, highAtStart: highAtStart, holdsHead: kind.holdsHead, kept: kept, logits: entry.logits,
+                isPartial: entry.isPartial)
             let buffers = terms.buffers(
                 counts, holdsEmbedding: kind.holdsEmbedding, holdsHead: kind.holdsHead, passes: kind.passes,
                 logits: entry.logits, isBidirectional: entry.passShare < 1)

@@ -220,7 +220,7 @@ package final class PipelineTable: Sendable {
         for size in sizes where bySize[size] == nil {
             let first = entries.count
             for (schedule, virtualStages) in Self.ways(
-                ranks: size.ranks, layers: model.layers + (choice.countsEnds ? 2 : 0), choice)
+                ranks: size.ranks, layers: model.layers, choice)
             {
                 let shape = PipelineShape(
                     ranks: size.ranks, virtualStages: virtualStages, microbatches: size.microbatches)
@@ -277,8 +277,9 @@ package final class PipelineTable: Sendable {
     }
 
     /// Schedules and numbers of stages on a rank that are tried for a pipeline of `ranks`.
-    /// - Parameter layers: most stages: the blocks, and the ends if they count as blocks.
-    private static func ways(ranks: Int, layers: Int, _ choice: Choice) -> [(ScheduleName, Int)] {
+    static func ways(ranks: Int, layers blocks: Int, _ choice: Choice) -> [(ScheduleName, Int)] {
+        // Most stages: the blocks, and the ends if they count as blocks.
+        let layers = blocks + (choice.countsEnds ? 2 : 0)
         if ranks == 1 {
             // Without a pipeline the order changes nothing, so the schedule that holds least is taken.
             guard choice.virtualStages.contains(1) else { return [] }

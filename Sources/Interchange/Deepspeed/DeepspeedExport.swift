@@ -103,11 +103,12 @@ enum DeepspeedExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
+        let left = plan.leftToTheScript(stating: [.halfGradients, .otherOptimizer, .otherMoments, .otherMaster])
         let notes =
             header + [
-                "deepspeed.json holds no model and no length of the run: \(plan.model.name ?? "the model") is the training script's,"
-                    + " on \(plan.devices) devices."
-            ]
+                "deepspeed.json holds no model and no length of the run: \(plan.model.name ?? "the model") with sequences of"
+                    + " \(plan.model.sequence) tokens is the training script's, on \(plan.devices) devices."
+            ] + (left.isEmpty ? [] : ["The script's own, too: \(left)."])
         return [
             ExportedFile("deepspeed.json", entries(plan, layout: layout).map.written() + "\n"),
             ExportedFile("deepspeed.txt", notes.joined(separator: "\n") + "\n"),

@@ -11,6 +11,8 @@ struct ConfigurationText {
         /// Words that are taken so many times, as GPT-NeoX writes them: `[[[flash], 24]]`.
         case repeated([String], Int)
         case nothing
+        /// YAML that is written already, on one line.
+        case flow(String)
         /// An object of Python that is not called: `{_target_: torch.bfloat16, _call_: false}`.
         case object(String)
         /// A case of an enumeration of Python by its number.
@@ -27,6 +29,7 @@ struct ConfigurationText {
             case .numbers(let numbers): "[\(numbers.map(Self.written).joined(separator: ", "))]"
             case .repeated(let words, let times): "[[[\(words.map(Self.quoted).joined(separator: ", "))], \(times)]]"
             case .nothing: "null"
+            case .flow(let text): text
             case .object(let path): "{_target_: \(path), _call_: false}"
             case .enumeration(let path, let number): "{_target_: \(path), _call_: true, _args_: [\(number)]}"
             }

@@ -28,8 +28,13 @@ package enum ExportTarget: String, CaseIterable, Sendable {
         case .mpijob: "Kubeflow MPI Operator v2beta1"
         case .jobset: "JobSet v1alpha2"
         case .trainjob: "Kubeflow Trainer v1alpha1"
-        case .skypilot: "SkyPilot 0.9"
+        case .skypilot: "SkyPilot 0.14"
         case .hostfile: "Open MPI 4.1 and 5"
         }
+    }
+    /// Whether files are for a release that is named by its number, `0.19`, as `version` has it.
+    package func isFor(_ release: some StringProtocol) -> Bool {
+        let words = version.split(separator: " ").map(String.init)
+        return words.contains { $0 == release || $0.hasSuffix("_r" + release) }
     }
 }

@@ -148,3 +148,17 @@ extension Plan {
         return stated == usual ?? StagePartition(open, model: model).sizes
     }
 }
+
+extension Plan {
+    /// What the training script has to do itself where a file holds none of it; empty: what every script does.
+    /// - Parameter states: what the file says.
+    func leftToTheScript(stating states: Set<PlanFeature>) -> String {
+        guard let layout else { return "" }
+        let script: [PlanFeature] = [
+            .plainAttention, .halfGradients, .otherOptimizer, .otherMoments, .otherMaster, .fusedLoss, .chunkedLoss,
+            .rampup, .padding,
+        ]
+        let found = script.filter { !states.contains($0) }.compactMap { $0.found(self, layout) }
+        return found.map { "\($0.field) \($0.value)" }.joined(separator: ", ")
+    }
+}

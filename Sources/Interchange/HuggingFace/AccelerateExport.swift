@@ -56,10 +56,12 @@ enum AccelerateExport: Exporter {
     ) -> [ExportedFile] {
         let slice = max(1, layout.microbatch.multipliedReportingOverflow(by: max(1, layout.data)).partialValue)
         let steps = max(1, plan.batch / slice)
+        let left = plan.leftToTheScript(stating: [])
         let notes =
             header + [
-                "The training script decides the rest: micro-batches of \(layout.microbatch) sequences, \(steps) of them a step."
-            ]
+                "The training script decides the rest: micro-batches of \(layout.microbatch) sequences of"
+                    + " \(plan.model.sequence) tokens, \(steps) of them a step."
+            ] + (left.isEmpty ? [] : ["The script's own, too: \(left)."])
         return [ExportedFile("accelerate.yaml", entries(plan, layout: layout, steps: steps).yaml(header: notes))]
     }
 

@@ -75,8 +75,9 @@ enum TransformersExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
+        let notes = header + ["The data are the script's: sequences of \(plan.model.sequence) tokens."]
         var files = [
-            ExportedFile("training_args.yaml", entries(plan, layout: layout, context: context).yaml(header: header))
+            ExportedFile("training_args.yaml", entries(plan, layout: layout, context: context).yaml(header: notes))
         ]
         if let configuration = TransformersConfiguration(plan.model) {
             files.append(ExportedFile("config.json", configuration.entries.map.written() + "\n"))

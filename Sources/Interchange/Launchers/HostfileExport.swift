@@ -62,9 +62,19 @@ enum HostfileExport: Launcher {
         [ "$(id -u)" = 0 ] && root=(--allow-run-as-root)
         export OMP_NUM_THREADS=1
         mkdir -p logs
-        # A run in the folder is not replaced: ./run.sh --overwrite does.
-        mpirun "${root[@]}" -n \#(job.ranks) --hostfile hostfile "${placing[@]}" -x OMP_NUM_THREADS --wdir "$PWD" \
-            "$program" plan.yaml --folder "$folder" "$@" 2>&1 | tee -a logs/\#(job.folder).log
+        # A run in the folder is not replaced: ./run.sh --overwrite does. One that failed starts again, at its first step.
+        restarts=${RESTARTS:-3}
+        again=()
+        for ((start = 0; ; start++)); do
+            mpirun "${root[@]}" -n \#(job.ranks) --hostfile hostfile "${placing[@]}" -x OMP_NUM_THREADS --wdir "$PWD" \
+                "$program" plan.yaml --folder "$folder" "$@" "${again[@]}" 2>&1 | tee -a logs/\#(job.folder).log
+            status=${PIPESTATUS[0]}
+            # 2 and 3 are mistakes in the plan or its use, and 130 and 143 an end that was asked for.
+            case $status in 0 | 2 | 3 | 130 | 143) exit "$status" ;; esac
+            [ "$start" -lt "$restarts" ] || exit "$status"
+            echo "ended with $status: starts again"
+            again=(--overwrite)
+        done
         """# + "\n"
     }
 
@@ -88,13 +98,21 @@ enum HostfileExport: Launcher {
             mkdir -p logs
             # Megatron-LM reads RANK, LOCAL_RANK and WORLD_SIZE. The plan does not say which cores are near a GPU, so that
             # processes are not bound.
-            # shellcheck disable=SC2016 # the variables are each process's own
-            mpirun "${root[@]}" -n \#(job.ranks) --hostfile hostfile --map-by slot --bind-to none --wdir "$PWD" \
-                -x MASTER_ADDR -x MASTER_PORT \#(passed) \
-                bash -c 'export RANK=$OMPI_COMM_WORLD_RANK LOCAL_RANK=$OMPI_COMM_WORLD_LOCAL_RANK
-                    export WORLD_SIZE=$OMPI_COMM_WORLD_SIZE
-                    exec python -u "$@"' python "$megatron/pretrain_gpt.py" \
-                "${arguments[@]}" "${others[@]}" "${saving[@]}" "$@" 2>&1 | tee -a logs/\#(job.folder).log
+            # A run that failed starts again, as long as checkpoints get on.
+            iteration() { cat "$checkpoints/latest_checkpointed_iteration.txt" 2> /dev/null || echo 0; }
+            while before=$(iteration); do
+                # shellcheck disable=SC2016 # the variables are each process's own
+                mpirun "${root[@]}" -n \#(job.ranks) --hostfile hostfile --map-by slot --bind-to none --wdir "$PWD" \
+                    -x MASTER_ADDR -x MASTER_PORT \#(passed) \
+                    bash -c 'export RANK=$OMPI_COMM_WORLD_RANK LOCAL_RANK=$OMPI_COMM_WORLD_LOCAL_RANK
+                        export WORLD_SIZE=$OMPI_COMM_WORLD_SIZE
+                        exec python -u "$@"' python "$megatron/pretrain_gpt.py" \
+                    "${arguments[@]}" "${others[@]}" "${saving[@]}" "$@" 2>&1 | tee -a logs/\#(job.folder).log
+                status=${PIPESTATUS[0]}
+                case $status in 0 | 130 | 143) exit "$status" ;; esac
+                [ "$(iteration)" -gt "$before" ] || exit "$status"
+                echo "ended with $status: goes on from step $(iteration)"
+            done
             """# + "\n"
     }
 }

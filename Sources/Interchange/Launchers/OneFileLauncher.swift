@@ -12,13 +12,15 @@ protocol OneFileLauncher: Launcher {
 
 extension OneFileLauncher {
     static func files(of job: LaunchedJob) -> [ExportedFile] {
+        [ExportedFile(file, text(of: job), isExecutable: isScript)]
+    }
+
+    static func text(of job: LaunchedJob) -> String {
         let name = name(of: job)
-        let text =
-            switch job.program {
-            case .trainyard(let run): trainyard(job, run, name)
-            case .megatronLM(let run): megatron(job, run, name)
-            }
-        return [ExportedFile(file, text, isExecutable: isScript)]
+        return switch job.program {
+        case .trainyard(let run): trainyard(job, run, name)
+        case .megatronLM(let run): megatron(job, run, name)
+        }
     }
 }
 

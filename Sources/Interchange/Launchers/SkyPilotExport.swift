@@ -50,6 +50,7 @@ enum SkyPilotExport: ObjectLauncher {
             \(BatchText.comments(job.comments))#
             # SkyPilot, \(job.words("node", "rank")): mpirun on the first node.
             #   sky launch -c \(name) skypilot.yaml
+            #   sky jobs launch -n \(name) skypilot.yaml      a managed job: SkyPilot starts it again
             # Yours beside this file: the text, and a trainyard-train built for these machines (TRAINYARD_PORTABLE=1 make build).
             # No limit is set; \(job.limit.pbs) (hours, minutes, seconds) would be it.
             name: \(name)
@@ -57,6 +58,8 @@ enum SkyPilotExport: ObjectLauncher {
             resources: # a core a rank; \(BatchText.memory(job.peakGiB)) a rank are predicted
               cpus: \(job.perNode)+
               memory: \((PodText.mebibytes(job) - 1) / 1_024 + 1)+
+              job_recovery: # a node that fails or is taken away always starts the job again
+                max_restarts_on_errors: 3
             workdir: .
             envs:
               DATA: \(YAMLText.quoted(data))

@@ -11,13 +11,23 @@ enum TrainJobExport: ObjectLauncher {
         return JobName.label(job.name, most: 63 - longest)
     }
 
+    /// Each object is a file of its own, since readers of one kind refuse the other.
+    static func files(of job: LaunchedJob) -> [ExportedFile] {
+        let objects = text(of: job).split(separator: "\n---\n", maxSplits: 1)
+        guard objects.count == 2 else { return [] }
+        return [
+            ExportedFile(file, BatchText.comments(job.comments) + objects[1]),
+            ExportedFile("runtime.yaml", objects[0] + "\n"),
+        ]
+    }
+
     static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         let environment =
             run.environment + [("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "800"), ("PYTHONUNBUFFERED", "1")]
         return """
             \(BatchText.comments(job.comments))#
             # TrainJob (kubeflow/trainer, v1alpha1): \(job.words("node", "GPU")). The runtime says how a job starts again.
-            #   kubectl apply -f trainjob.yaml && kubectl logs -f job/\(name)-node-0
+            #   kubectl apply -f runtime.yaml -f trainjob.yaml && kubectl logs -f job/\(name)-node-0
             # Yours: the image (PyTorch, with Megatron-LM in /opt/megatron-lm), and the claim.
             \(PodText.limit(job))
             apiVersion: trainer.kubeflow.org/v1alpha1
@@ -84,7 +94,7 @@ enum TrainJobExport: ObjectLauncher {
             \(BatchText.comments(job.comments))#
             # TrainJob (kubeflow/trainer, v1alpha1): \(job.words("node", "rank")). The launcher pod is one of the nodes.
             #   kubectl create configmap \(name)-plan --from-file=plan.yaml
-            #   kubectl apply -f trainjob.yaml && kubectl logs -f job/\(name)-launcher-0
+            #   kubectl apply -f runtime.yaml -f trainjob.yaml && kubectl logs -f job/\(name)-launcher-0
             # Yours: the image (trainyard-train, Open MPI and an SSH server on port 2222), the claim, which holds the text.
             \(PodText.limit(job))
             apiVersion: trainer.kubeflow.org/v1alpha1

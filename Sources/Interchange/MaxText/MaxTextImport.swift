@@ -14,6 +14,15 @@ package enum MaxTextImport {
         var draft = PlanDraft()
         let table = try ShapeTable.read("maxtext", library)
         let stated = Set(settings.map(\.name))
+        for section in ["student_overrides", "teacher_overrides"] {
+            if let setting = settings.first(where: { $0.name.hasPrefix(section + ".") }) {
+                collector.report(
+                    section, line: setting.line, column: setting.column,
+                    rule: "belongs to distillation, which has two models",
+                    fix: "a plan holds one; write it by hand")
+            }
+        }
+        guard collector.isEmpty else { throw collector.all }
         var names = ["default"]
         if let model = settings.first(where: { $0.name == "model_name" }), case .word(let word) = model.value,
             word != "default"
@@ -52,7 +61,7 @@ package enum MaxTextImport {
                 !stated.contains(setting.name) || MaxTextReading.isSilent(setting.name)
                     || MaxTextReading.saysNothing(setting.value)
             }.map(\.name))
-        reader.reportMisspelt()
+        reader.reportMisspelt(stated: stated)
         return try draft.finished(
             reader, request: request, source: "a configuration of MaxText", framework: "maxtext", library: library)
     }

@@ -76,6 +76,13 @@ package struct MegatronArguments {
         // Where a program is named, what stands before it belongs to the launcher.
         let program = words.firstIndex { $0.string.hasSuffix(".py") }
         readLauncher(words)
+        if let program, let kind = Self.otherProgram(words[program].string) {
+            let place = words[program].place
+            collector.report(
+                words[program].string, line: place.line, column: place.column, rule: "trains \(kind), which is no GPT",
+                fix: "write the plan by hand")
+            return
+        }
         var index = program.map { $0 + 1 } ?? 0
         while index < words.count {
             let word = words[index]
@@ -91,7 +98,8 @@ package struct MegatronArguments {
             guard let argument = table.arguments[flag] else {
                 let isLauncher = program == nil && Self.launcher.contains(flag)
                 if !isLauncher {
-                    let near = Spelling.nearest(to: flag, among: Array(table.arguments.keys).sorted())
+                    let known = table.arguments.keys.sorted()
+                    let near = Spelling.nearest(to: flag, among: known) ?? known.first { $0.hasPrefix(flag) }
                     collector.report(
                         flag, line: word.place.line, column: word.place.column, rule: "unknown argument",
                         fix: near.map { "did you mean \($0)?" } ?? "no release of Megatron-LM has it; remove it")
@@ -119,6 +127,17 @@ package struct MegatronArguments {
                     name: argument.destination, written: flag, value: value, line: word.place.line,
                     column: word.place.column, isSwitch: argument.arity == .none))
         }
+    }
+
+    /// What a program of Megatron-LM trains, if it is another model than a decoder of text.
+    private static func otherProgram(_ path: String) -> String? {
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        let kinds = [
+            ("pretrain_t5", "an encoder and a decoder"), ("pretrain_bert", "an encoder"), ("pretrain_ict", "encoders"),
+            ("pretrain_retro", "a model that retrieves"), ("pretrain_vlm", "a model of images and text"),
+            ("pretrain_vision", "a model of images"), ("pretrain_realm", "encoders"), ("train_rl", "by rollouts"),
+        ]
+        return kinds.first { name.hasPrefix($0.0) }?.1
     }
 
     private static func isFlag(_ word: String) -> Bool { word.hasPrefix("--") && word.count > 2 }

@@ -66,10 +66,13 @@ enum MegatronExport: Exporter {
             plan.drop(.halfGradients, because: "its gradients are fp32, or those of the weights", &gaps)
         }
         if plan.precision == .fp8, plan.recipe == nil {
-            // A plan may leave the scaling open; Transformer Engine's own is delayed, which some recomputation excludes.
+            // Transformer Engine's own scaling is delayed, which some recomputation excludes.
             let modules = plan.layout?.modulesAgain ?? .nothing
             let needsInputs = modules.has(.norms) || modules.has(.expertActivation)
-            plan.statedRecipe = Recipe(needsInputs ? .tensorwise : .delayed)
+            let scaling: Recipe.Scaling = needsInputs ? .tensorwise : .delayed
+            plan.statedRecipe = Recipe(scaling)
+            let reason = "it takes fp8 by a recipe, which keeps more than the plan's fp8"
+            gaps.append(ExportGap("precision", "fp8", reason, nearest: "{recipe: \(scaling.rawValue)}"))
         }
         if var recipe = plan.recipe {
             if recipe.activationFuncFP8InputStore {

@@ -201,17 +201,22 @@ extension MegatronReading {
             reader.fail("recompute_granularity", "must be full or selective")
             return
         }
+        let blocks = reader.count("recompute_num_layers", in: 0...10_000_000)
+        if granularity == "full", blocks == 0 {
+            draft.set("layout.recompute", .word("none"), from: reader.place("recompute_num_layers"))
+            reader.expect(["recompute_method", "recompute_modules"])
+            return
+        }
         draft.set("layout.recompute", .word(granularity), from: place)
         if granularity == "selective" {
             let modules = reader.words("recompute_modules") ?? []
             if !modules.isEmpty {
                 draft.set("layout.recomputeModules", .list(modules), from: reader.place("recompute_modules"))
             }
-            reader.expect(["recompute_method", "recompute_num_layers"])
+            reader.expect(["recompute_method"])
             return
         }
         let method = reader.word("recompute_method")
-        let blocks = degree("recompute_num_layers")
         if method == "block" {
             if let blocks {
                 draft.set("layout.recomputeLayers", .count(blocks), from: reader.place("recompute_num_layers"))
@@ -248,6 +253,11 @@ extension MegatronReading {
                 return
             }
             sharding = kind
+            let format = "megatron_fsdp_main_grads_dtype"
+            if let word = reader.word(format), word.contains("bf16") || word.contains("bfloat16") {
+                draft.set("layout.gradients", .word("bf16"), from: reader.place(format))
+            }
+            reader.expect(["megatron_fsdp_grad_comm_dtype", "megatron_fsdp_main_params_dtype"])
         } else if reader.flag("use_torch_fsdp2") ?? false {
             (sharding, place) = ("parameters", reader.place("use_torch_fsdp2"))
         } else if reader.flag("use_distributed_optimizer") ?? false {

@@ -159,7 +159,7 @@ extension MegatronReading {
         if steps != nil, samples != nil {
             reader.fail("train_samples", "contradicts \(dialect.spelling("train_iters"))", fix: "keep one of them")
         }
-        if let steps, let batch, schedule == nil, reader.place("rampup_batch_size") == nil {
+        if let steps, let batch, schedule == nil, reader.words("rampup_batch_size") == nil {
             draft.set(
                 "tokens", .number(Double(steps) * Double(batch) * Double(sequence)), from: reader.place("train_iters"))
         } else if let samples {

@@ -44,7 +44,14 @@ package enum BridgeImport {
             throw collector.all
         }
         passPrecision(&translation, collector: collector)
-        // Sequences are as long as those of the data; the model's length only bounds them.
+        // Releases after 0.1 refuse two lengths; in those before, the model's only bounds those of the data.
+        for name in ["dataset.sequence_length", "dataset.seq_length"] {
+            guard let data = translation.word(name), let model = translation.word("model.seq_length"), data != model
+            else { continue }
+            draft.note(
+                "model.sequence \(data): that of \(name); model.seq_length \(model) is another, which today's Megatron-Bridge refuses"
+            )
+        }
         translation.pass("seq_length", "dataset.sequence_length", "dataset.seq_length", "model.seq_length")
         translation.pass("vocab_size", "model.vocab_size", "tokenizer.vocab_size")
         translation.passModel("model.", destinations, collector: collector)
@@ -64,7 +71,7 @@ package enum BridgeImport {
         translation.drop(["dataset", "tokenizer", "scheduler", "dist"])
         let reader = SettingsReader(translation.all, collector: collector)
         MegatronImport.read(reader, devices: nil, dialect: dialect, request: request, into: &draft)
-        MegatronTranslation.expectIdle(reader)
+        MegatronTranslation.expectIdle(reader, destinations)
         return try draft.finished(
             reader, request: request, source: "a configuration of Megatron-Bridge", framework: "megatron-bridge",
             library: library)

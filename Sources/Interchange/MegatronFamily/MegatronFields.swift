@@ -31,7 +31,10 @@ struct MegatronFields {
     ]
 
     init(_ plan: Plan, layout: Layout, context: ExportContext) {
-        for argument in MegatronExport.arguments(plan, layout: layout, context: context) {
+        let arguments = MegatronExport.arguments(plan, layout: layout, context: context)
+        // No run starts without a learning rate.
+        let usual = plan.train == nil ? MegatronExport.usualTraining(beside: arguments) : []
+        for argument in arguments + usual {
             if Self.programs.contains(argument.flag) { continue }
             if let own = Self.flags[argument.flag] {
                 fields += own

@@ -166,7 +166,11 @@ struct MegatronTranslation {
 
 extension MegatronTranslation {
     /// Takes settings of a whole configuration that act only beside others which the run does not have.
-    static func expectIdle(_ reader: SettingsReader) {
+    /// - Parameters:
+    ///   - destinations: names of Megatron-LM's own, which are no slips of the pen.
+    ///   - stated: the settings of the file itself, where those of a model file lie beneath them; nil: all.
+    static func expectIdle(_ reader: SettingsReader, _ destinations: Set<String>, stated: Set<String>? = nil) {
+        reader.reportMisspeltParts(stated: stated) { destinations.contains($0) }
         let hasExperts = reader.has("num_experts")
         let latent = ["q_lora_rank", "kv_lora_rank", "qk_head_dim", "qk_pos_emb_head_dim", "v_head_dim"]
         reader.expect(

@@ -48,7 +48,14 @@ package enum NeMoImport {
                 key, "belongs to blocks of several kinds, which this import does not read",
                 fix: "write the plan's model.kinds by hand")
         }
-        MegatronTranslation.expectIdle(reader)
+        for (section, words) in [("mm_cfg", "a tower of images and frozen parts"), ("hyena", "blocks of Hyena")] {
+            if let setting = settings.first(where: { $0.name.hasPrefix("model.\(section).") }) {
+                collector.report(
+                    "model.\(section)", line: setting.line, column: setting.column, rule: "names \(words)",
+                    fix: "write the plan by hand: this import reads GPT models alone")
+            }
+        }
+        MegatronTranslation.expectIdle(reader, destinations)
         return try draft.finished(
             reader, request: request, source: isSecond ? "a configuration of NeMo 2" : "a configuration of NeMo 1",
             framework: "nemo", library: library)

@@ -64,6 +64,10 @@ package enum PrimusImport {
             ?? settings.first(where: { $0.name.hasPrefix(section) })
         {
             if !translation.isArgumentTrue("fp16") { translation.say("bf16", "true", at: place) }
+            // pre_trainer.yaml and sft_trainer.yaml of primus/configs/modules/megatron, which extend trainer_base.yaml.
+            if let config = translation.word(section + "config"), !config.hasSuffix("trainer_base.yaml") {
+                translation.say("use_distributed_optimizer", "true", at: place)
+            }
             translation.say("micro_batch_size", "2", at: place)
             translation.say("global_batch_size", "128", at: place)
         }
@@ -87,7 +91,7 @@ package enum PrimusImport {
                 "cluster", .word(device),
                 because: "Primus runs on AMD's devices, of which the file names none; say which with --cluster")
         }
-        MegatronTranslation.expectIdle(reader)
+        MegatronTranslation.expectIdle(reader, try MegatronTable.read(library).destinations, stated: stated)
         return try draft.finished(
             reader, request: request, source: "an experiment of Primus", framework: "megatron-core", library: library)
     }

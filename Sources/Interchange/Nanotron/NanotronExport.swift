@@ -86,9 +86,20 @@ enum NanotronExport: Exporter {
         let slice = max(1, layout.data * layout.microbatch)
         text.set("tokens.batch_accumulation_per_replica", .count(max(1, plan.batch / slice)))
         text.set("tokens.train_steps", .count(MegatronFields.steps(plan, context)))
-        let comment = [
-            "Start it with torchrun and run_train.py --config-file nanotron.yaml; the data are random numbers until data_stages names some."
+        text.set(
+            "data_stages",
+            .flow("[{name: all, start_training_step: 1, data: {dataset: null, num_loading_workers: 1, seed: 42}}]"))
+        var comment = [
+            "Start it with torchrun and run_train.py --config-file nanotron.yaml; the data are random numbers until data_stages names a dataset."
         ]
+        var open = layout
+        open.layersPerStage = nil
+        let own = StagePartition(open, model: plan.model).sizes
+        let usual = plan.framework(for: open).abilities.usualStages(open, model: plan.model)
+        if layout.pipeline > 1, let usual, usual != own {
+            comment.append(
+                "nanotron divides the blocks by their cost: \(own.map(String.init).joined(separator: ", ")).")
+        }
         return [ExportedFile("nanotron.yaml", text.yaml(header: header + comment))]
     }
 

@@ -22,6 +22,11 @@ package enum NeoXImport {
         let settings = try settings(of: files, collector)
         let reader = SettingsReader(settings, collector: collector)
         var draft = PlanDraft()
+        if let kind = reader.word("train_impl"), kind.lowercased() != "normal" {
+            reader.fail(
+                "train_impl", "trains by pairs of answers, beside a model that stays as it is",
+                fix: "a plan holds one model and plain training; write it by hand")
+        }
         var reading = NeoXReading(reader: reader, request: request)
         reading.readModel(into: &draft)
         reading.readLayout(into: &draft)

@@ -209,19 +209,32 @@ package final class SettingsReader {
     }
 
     /// Reports ignored settings that are a slip of the pen away from one that was asked for and is not there.
-    /// - Parameter isDefault: whether a setting was filled in, so that its name does not stand in the file.
-    package func reportMisspelt(where isDefault: (Setting) -> Bool = { _ in false }) {
-        for setting in ignored where !isDefault(setting) {
+    /// - Parameter stated: the settings of the file itself, where others were put beneath them; nil: all.
+    package func reportMisspelt(stated: Set<String>? = nil) {
+        for setting in ignored {
             let section = setting.name.lastIndex(of: ".").map { setting.name[...$0] } ?? ""
-            let near = asked.filter {
-                settings[$0].map(isDefault) ?? true && $0.hasPrefix(section)
-                    && !$0.dropFirst(section.count).contains(".") && !open.contains($0)
+            let near = asked.filter { name in
+                !(stated?.contains(name) ?? (settings[name] != nil || open.contains(name))) && name.hasPrefix(section)
+                    && !name.dropFirst(section.count).contains(".")
             }
             let own = String(setting.name.dropFirst(section.count))
             let names = near.map { String($0.dropFirst(section.count)) }
             guard let nearest = Spelling.nearest(to: own, among: names), Spelling.distance(own, nearest) <= 2 else {
                 continue
             }
+            fail(setting, "unknown setting", fix: "did you mean '\(nearest)'?")
+        }
+    }
+
+    /// The same where the file's names have sections before the names that were asked for. Names that `isKnown` holds for are
+    /// others' own.
+    package func reportMisspeltParts(stated: Set<String>? = nil, isKnown: (String) -> Bool) {
+        let absent = asked.filter { !(stated?.contains($0) ?? (settings[$0] != nil)) && $0.count >= 8 }
+        for setting in ignored {
+            let own = setting.name.split(separator: ".").last.map(String.init) ?? setting.name
+            guard own.count >= 8, !isKnown(own), let nearest = Spelling.nearest(to: own, among: absent),
+                Spelling.distance(own, nearest) <= 2
+            else { continue }
             fail(setting, "unknown setting", fix: "did you mean '\(nearest)'?")
         }
     }

@@ -36,7 +36,16 @@ package enum TreeSettings {
             ])
         }
         var settings: [Setting] = []
-        flatten(root, path: "", place: (1, 1), into: &settings, depth: 0)
+        var left = Self.most
+        flatten(root, path: "", place: (1, 1), into: &settings, depth: 0, left: &left)
+        guard left > 0 else {
+            throw PlanProblems([
+                PlanProblem(
+                    file: name, field: "",
+                    rule: "holds over \(Self.most) values, those behind anchors counted each time",
+                    fix: "no configuration of a tool is so large")
+            ])
+        }
         return settings
     }
 
@@ -49,10 +58,15 @@ package enum TreeSettings {
 
     /// Nested maps beyond this depth are no configuration of a tool.
     private static let deepest = 32
+    /// A few lines of anchors that name one another stand for any number of values.
+    private static let most = 200_000
 
     private static func flatten(
-        _ node: Node, path: String, place: (line: Int, column: Int), into settings: inout [Setting], depth: Int
+        _ node: Node, path: String, place: (line: Int, column: Int), into settings: inout [Setting], depth: Int,
+        left: inout Int
     ) {
+        left -= 1
+        guard left > 0 else { return }
         let here = node.mark.map { ($0.line, $0.column) } ?? place
         func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
         func add(_ value: Setting.Value) {
@@ -70,13 +84,13 @@ package enum TreeSettings {
                     settings.append(setting)
                 }
                 if RepeatedKeys.original(word) != nil { continue }
-                flatten(value, path: join(word), place: place, into: &settings, depth: depth + 1)
+                flatten(value, path: join(word), place: place, into: &settings, depth: depth + 1, left: &left)
             }
         case .sequence(let list):
             let words = list.map { $0.scalar?.string }
             if words.contains(nil) {
                 for (index, item) in list.enumerated() {
-                    flatten(item, path: join("\(index)"), place: here, into: &settings, depth: depth + 1)
+                    flatten(item, path: join("\(index)"), place: here, into: &settings, depth: depth + 1, left: &left)
                 }
             } else {
                 add(.list(words.compactMap { $0 }))

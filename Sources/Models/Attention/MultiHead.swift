@@ -38,6 +38,10 @@ extension AttentionSpec {
         }
         // Inputs of the norms of queries and keys.
         if block.qkNorm != .none { part.kept.append(Kept(meeting)) }
+        // Of queries and of keys.
+        if model.conventions.isRotary {
+            part.kept.append(Kept(Extent(.all, whole: block.headSize), times: 4, role: .rotary))
+        }
         part.operands += [Stored(projected, .operand), Stored(attended, .operand)]
         part.forward.casts = [[attended]]
         part.backward.casts = [[Extent(.all, whole: h), projected]]

@@ -15,6 +15,9 @@ extension FeedForwardSpec {
             Kept(Extent(.all, cut: network.inputs * model.ffn), role: .activationInput, madeBy: .network),
             Kept(Extent(.all, cut: model.ffn), role: .activationResult, madeBy: .network),
         ]
+        if model.mlp.isGated {
+            part.kept.append(Kept(Extent(.all, cut: model.ffn), role: .gate, madeBy: .network))
+        }
         part.inputs = [
             ProductInput(
                 Extent(.all, cut: model.ffn), words: "f/t", madeBy: .network,

@@ -72,6 +72,9 @@ package struct Kept: Hashable, Sendable {
         case normResult, activationResult
         /// Rows that the activation of a network reads.
         case activationInput
+        /// The activation of a dense network's gate before it is multiplied, which software keeps that runs the two as
+        /// kernels of their own.
+        case gate
         /// The result of the core attention.
         case attended
         /// Results of experts before the router's weights multiply them.
@@ -80,6 +83,8 @@ package struct Kept: Hashable, Sendable {
         case productInput
         /// The results of a head, which only the loss reads.
         case logits
+        /// Sines and cosines of rows' positions, which software keeps that looks them up for every row.
+        case rotary
         /// Rows that a norm reads, in the activations' format. Software that casts them first keeps the cast copy instead.
         case normInput
         /// Rows that a norm reads, cast to fp32.

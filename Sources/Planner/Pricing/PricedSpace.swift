@@ -50,7 +50,7 @@ func priceSpace(_ space: SearchSpace, pricer: Pricer, request: PricingRequest) -
     let table = space.table(plan, candidates: candidates)
     let choices = space.choices(plan)
     let prepared = (clock.now - began).inSeconds
-    let parts = price(candidates, request: request) {
+    let parts = priceAll(candidates, request: request) {
         MeshPricer(pricer: pricer, table: table, choices: choices)
     }
     let merged = BestLayouts.merged(parts, request)
@@ -63,50 +63,73 @@ func priceSpace(_ space: SearchSpace, pricer: Pricer, request: PricingRequest) -
 /// fastest fitting layout by more than closed forms are off. The answer does not depend on the number of threads.
 ///
 /// Meshes are priced in order of their bounds and in rounds, each twice as large as the one before. The fastest of one
-/// decides what the next leaves out.
+/// decides what the next leaves out. Where nothing is known yet, a few meshes are priced before the bounds of the others
+/// are computed.
 func priceSpace(
-    _ space: SearchSpace, pricer: Pricer, request: PricingRequest, slowest: Double, bounds: inout SpaceBounds?
+    _ space: SearchSpace, pricer: Pricer, request: PricingRequest, limit wanted: MeshPricer.Limit,
+    bounds: inout SpaceBounds
 ) -> PricedSpace {
     let plan = pricer.plan
     guard plan.cluster.groups == nil else { return priceMixedSpace(space, pricer: pricer, request: request) }
     let choices = space.choices(plan)
     let meshes = space.meshes(plan)
-    var limit = MeshPricer.Limit()
+    bounds.turn(to: pricer, choices: choices)
+    var limit = wanted
     limit.bytes = request.usable
-    limit.seconds = slowest
-    let candidates = bounds?.candidates(of: meshes, space: space, choices: choices, pricer: pricer, limit: limit) ?? []
     var best = BestLayouts(request)
     // Taken out, so that adding to it copies nothing.
-    var tables = bounds?.tables ?? PipelineTable.Known()
-    bounds?.tables = PipelineTable.Known()
-    defer { bounds?.tables = tables }
-    var (start, size) = (0, 8)
-    while start < candidates.count, candidates[start].least <= limit.seconds {
-        let round = candidates[start..<min(start + size, candidates.count)].compactMap {
-            bounds?.within(limit.seconds, $0, choices: choices, pricer: pricer)
-        }
+    var tables = bounds.tables
+    bounds.tables = PipelineTable.Known()
+    defer { bounds.tables = tables }
+    var priced: Set<Int> = []
+    func price(_ candidates: ArraySlice<MeshCandidate>) {
+        let round = candidates.compactMap { bounds.within(limit, $0, choices: choices, pricer: pricer) }
         let (table, now) = (space.table(plan, candidates: round, known: &tables), limit)
-        let work = bounds?.work ?? KnownWork()
-        let parts = price(round, request: request) {
-            MeshPricer(pricer: pricer, table: table, choices: choices, limit: now, work: work)
+        let passes = bounds.passes
+        let parts = priceAll(round, request: request) {
+            MeshPricer(pricer: pricer, table: table, choices: choices, limit: now, bounds: passes)
         }
+        priced.formUnion(candidates.compactMap(\.place))
         best = BestLayouts.merged([best] + parts, request)
-        if let best = best.leaders.first {
-            limit.seconds = min(limit.seconds, best.priced.seconds * (1 + SearchSettings.closedFormError))
-        }
+        guard let first = best.leaders.first?.priced else { return }
+        limit.seconds = min(limit.seconds, first.seconds * (1 + SearchSettings.closedFormError))
+        // The fastest by closed form is simulated, too.
+        let off = first.layout.pipeline > 1 ? SearchSettings.closedFormError / 3 : 0
+        if space.ranksByTime(plan) { limit.certain = min(limit.certain, first.seconds * (1 + off)) }
+    }
+    if limit.seconds == .infinity, meshes.count > 2 * SpaceBounds.probes {
+        let probes = bounds.quickest(
+            of: meshes, space: space, choices: choices, pricer: pricer, threads: request.threads)
+        let some = bounds.candidates(
+            of: meshes, at: probes, space: space, choices: choices, pricer: pricer, limit: limit,
+            threads: request.threads)
+        price(some.prefix(SpaceBounds.firstRound))
+    }
+    let candidates = bounds.candidates(
+        of: meshes, at: meshes.indices.filter { !priced.contains($0) }, space: space, choices: choices,
+        pricer: pricer, limit: limit, threads: request.threads)
+    var (start, size) = (0, SpaceBounds.firstRound)
+    while start < candidates.count, candidates[start].least <= limit.seconds {
+        price(candidates[start..<min(start + size, candidates.count)])
         start += size
         size *= 2
     }
-    best.effort.ruledOut = meshes.count - min(start, candidates.count)
+    best.effort.ruledOut = meshes.count - priced.count
     return best.space { space.divided($0, plan) }
 }
 
+extension SearchSpace {
+    /// Whether the layout with the shortest step of those that are priced is the answer. A layout may be measured to be faster
+    /// than it is priced, and may become faster with a divided vocabulary.
+    func ranksByTime(_ plan: Plan) -> Bool { plan.anchor == nil && vocabularyParallel.isEmpty }
+}
+
 /// Prices every candidate, with as many workers as there are threads.
-private func price(
+private func priceAll(
     _ candidates: [MeshCandidate], request: PricingRequest, _ makePricer: @Sendable () -> MeshPricer
 ) -> [BestLayouts] {
     let clock = ContinuousClock()
-    // More workers than cores cost nothing: late ones find no candidate left.
+    // More workers than cores cost little: late ones find no candidate left.
     let workers = max(1, min(candidates.count, request.threads ?? 64))
     let next = Atomic<Int>(0)
     // Every worker writes its own element.
@@ -115,6 +138,10 @@ private func price(
         DispatchQueue.concurrentPerform(iterations: workers) { worker in
             let began = clock.now
             var best = BestLayouts(request)
+            guard next.load(ordering: .relaxed) < candidates.count else {
+                base.map { ($0 + worker).initialize(to: best) }
+                return
+            }
             var mesher = makePricer()
             var prices = ContiguousArray<QuickPrice>()
             while true {

@@ -63,8 +63,14 @@ func searchOneOrder(
     request.progress = progress
     var bar = (settings.slowest ?? .infinity) * (1 + SearchSettings.closedFormError)
     let space: PricedSpace
-    if bounds != nil {
-        space = priceSpace(settings.space, pricer: pricer, request: request, slowest: bar, bounds: &bounds)
+    if var known = bounds {
+        // Taken out, so that adding to it copies nothing.
+        bounds = SpaceBounds()
+        var limit = MeshPricer.Limit()
+        limit.seconds = bar
+        if let slowest = settings.slowest, settings.space.ranksByTime(plan) { limit.certain = slowest * (1 + 1e-9) }
+        space = priceSpace(settings.space, pricer: pricer, request: request, limit: limit, bounds: &known)
+        bounds = known
         if let best = space.leaders.first { bar = min(bar, best.seconds * (1 + SearchSettings.closedFormError)) }
     } else {
         space = priceSpace(settings.space, pricer: pricer, request: request)

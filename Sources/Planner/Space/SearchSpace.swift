@@ -95,6 +95,7 @@ package struct SearchSpace: Hashable, Sendable {
         choices.contextExchanges = contextExchanges.filter { abilities.allows($0) }
         choices.innerReach = plan.cluster.innerReach
         choices.allRanksRecompute = recomputeLayers.fixed == nil && !countsEnds(plan)
+        choices.pipelines = pipelines(plan)
         choices.someHideExchange = triedSchedules(plan).contains { Layout.Overlap.standard(with: $0).expert }
         return choices
     }
@@ -165,18 +166,20 @@ package struct SearchSpace: Hashable, Sendable {
                 if seen.insert(size).inserted { sizes.append(size) }
             }
         }
+        return PipelineTable(plan.model, sizes: sizes, choice: pipelines(plan), known: &known)
+    }
+
+    /// The schedules and stages of pipelines that are tried.
+    private func pipelines(_ plan: Plan) -> PipelineTable.Choice {
         let stages = virtualStages.fixed.map { $0...$0 } ?? 1...max(1, virtualStages.most ?? 1)
         // A rank of a bidirectional pipeline hands over the gradients of half as many micro-batches, in passes of other
         // lengths. No software known here runs one and offloads, so that a search leaves them out.
         let isOneWay = base(for: plan).offloadsGradients
-        return PipelineTable(
-            plan.model, sizes: sizes,
-            choice: PipelineTable.Choice(
-                schedules: triedSchedules(plan).filter { !isOneWay || !$0.isBidirectional }, virtualStages: stages,
-                partialRecompute: partialRecompute && recompute.contains(.full) && plan.recipe?.keepsBlocks != true
-                    && !base(for: plan).offloadsAllActivations,
-                recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan)),
-            known: &known)
+        return PipelineTable.Choice(
+            schedules: triedSchedules(plan).filter { !isOneWay || !$0.isBidirectional }, virtualStages: stages,
+            partialRecompute: partialRecompute && recompute.contains(.full) && plan.recipe?.keepsBlocks != true
+                && !base(for: plan).offloadsAllActivations,
+            recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan))
     }
 
     /// The layout as the plan's software runs it: its division of the blocks is stated where it is not the balanced

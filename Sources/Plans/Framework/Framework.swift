@@ -111,6 +111,9 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Whether a norm runs inside the one product that reads it (Transformer Engine's LayerNormLinear), so that its result
     /// cannot be given up by itself. Norms that several products or a router read stand alone in every software.
     package var fusesNorms = false
+    /// Whether norms and activations write their results in 8 bits where a recipe lets them, and one kernel makes the copies
+    /// along rows and columns (Transformer Engine). If not, each copy is a kernel of its own that reads the tensor.
+    package var fusedCasts = true
     /// Whether selective recomputation keeps the results of attention and of every second product and recomputes the
     /// rest, as PyTorch's selective activation checkpointing does. If not, it recomputes core attention only.
     package var selectiveOperations = false

@@ -34,6 +34,14 @@ extension Framework {
         package var packedDepth = 0.0
         package var packedRows = 0.0
 
+        /// Whether inputs that tensor ranks gather with sequence parallelism are kept whole. If not, each rank keeps its
+        /// rows, and the backward gathers again.
+        package var keepsGathered = false
+        /// Whether the result of flash attention is copied before the output product where a micro-batch has several samples.
+        package var copiesAttended = false
+        /// Whether sines and cosines of positions are looked up for every row, for queries and for keys, and kept.
+        package var gathersRotary = false
+
         package init() {}
     }
 }
@@ -57,6 +65,8 @@ extension Framework.Memory {
             ("storesFP32", \.storesFP32), ("remakesOutputs", \.remakesOutputs),
             ("remakesAttention", \.remakesAttention),
             ("keepsHalvesWhole", \.keepsHalvesWhole), ("sharesGradients", \.sharesGradients), ("pools", \.pools),
+            ("keepsGathered", \.keepsGathered), ("copiesAttended", \.copiesAttended),
+            ("gathersRotary", \.gathersRotary),
         ]
     }
 }

@@ -164,7 +164,7 @@ extension Framework {
             ("oneBucketWithoutOverlap", \.oneBucketWithoutOverlap),
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
             ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
-            ("fusesNorms", \.fusesNorms), ("reducesInHalf", \.reducesInHalf),
+            ("fusesNorms", \.fusesNorms), ("fusedCasts", \.fusedCasts), ("reducesInHalf", \.reducesInHalf),
             ("copiesFP32ToHost", \.copiesFP32ToHost), ("keepsOffloadedMaster", \.keepsOffloadedMaster),
             ("addsOffloadedGradients", \.addsOffloadedGradients), ("gathersLogits", \.gathersLogits),
         ]

@@ -6,6 +6,8 @@ extension Framework {
     package struct Properties: Hashable, Codable, Sendable {
         /// Whether norms are one kernel each.
         package var fusedNorms = true
+        /// Whether the activation of a gate and its product with the other half are one kernel.
+        package var fusedActivations = true
         /// Whether a compiler fuses elementwise work (torch.compile, XLA).
         package var compiled = false
         /// Whether kernels are launched from captured graphs, so that the host does not launch them one by one.
@@ -49,6 +51,9 @@ extension Framework {
     /// Whether a norm is several kernels, each of which keeps what its own backward reads. A compiler fuses them, and norms
     /// inside products are one kernel with these.
     package var runsNormsInSteps: Bool { !properties.fusedNorms && !properties.compiled && !fusesNorms }
+
+    /// Whether a gate is activated in one kernel and multiplied in another, whose backward reads the activation's result.
+    package var runsGatesInSteps: Bool { !properties.fusedActivations && !properties.compiled }
 }
 
 extension Framework.Properties {
@@ -79,6 +84,7 @@ extension Framework {
     mutating func readProperties(_ reader: FieldReader, stated: Set<Constant>, extends: Bool) {
         let base = properties
         properties.fusedNorms = reader.answer("fusedNorms") ?? properties.fusedNorms
+        properties.fusedActivations = reader.answer("fusedActivations") ?? properties.fusedActivations
         properties.compiled = reader.answer("compiled") ?? properties.compiled
         properties.cudaGraphs = reader.answer("cudaGraphs") ?? properties.cudaGraphs
         properties.expertKernels =

@@ -15,7 +15,7 @@ package struct FrameworkListReport: Encodable, Sendable {
         var products: [String: String]
         /// Publications with timed runs, by device.
         var publications: [String: Int]
-        var fusedNorms, compiled, cudaGraphs: Bool
+        var fusedNorms, fusedActivations, compiled, cudaGraphs: Bool
         var expertKernels, dispatcher: String
         var constants: [Constant]
     }
@@ -57,6 +57,7 @@ package struct FrameworkListReport: Encodable, Sendable {
                 name: framework.name, extends: framework.bases.first?.name, since: framework.sinceText,
                 products: Dictionary(framework.products.map { ($0.name, $0.text) }) { first, _ in first },
                 publications: framework.sources, fusedNorms: framework.properties.fusedNorms,
+                fusedActivations: framework.properties.fusedActivations,
                 compiled: framework.properties.compiled, cudaGraphs: framework.properties.cudaGraphs,
                 expertKernels: framework.properties.expertKernels.rawValue, dispatcher: framework.dispatcher.rawValue,
                 constants: constants)
@@ -89,7 +90,8 @@ package struct FrameworkListReport: Encodable, Sendable {
         var lines = [
             row.name + (row.since.map { ", since \($0)" } ?? "") + (row.extends.map { ", extends \($0)" } ?? ""),
             "products: \(products(row))", "publications with runs: \(publications(row))",
-            "fused norms \(row.fusedNorms ? "yes" : "no") · compiled \(row.compiled ? "yes" : "no") · CUDA graphs "
+            "fused norms \(row.fusedNorms ? "yes" : "no") · fused activations \(row.fusedActivations ? "yes" : "no") · "
+                + "compiled \(row.compiled ? "yes" : "no") · CUDA graphs "
                 + "\(row.cudaGraphs ? "yes" : "no") · experts' kernels \(row.expertKernels) · dispatcher \(row.dispatcher)",
             "",
         ]

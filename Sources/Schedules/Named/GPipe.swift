@@ -9,6 +9,7 @@ enum GPipe: PipelineSchedule, MakespanLaw {
     static let splitsBackward = false
     static let forwardsFirst = true
     static let hasFullBubble = true
+    static let fillsFirst = true
     static var interleavedForm: ScheduleName? { .interleaved }
 
     /// The backwards come in the order of the forwards, as in PyTorch.

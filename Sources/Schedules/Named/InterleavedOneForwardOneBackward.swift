@@ -16,6 +16,7 @@ enum InterleavedOneForwardOneBackward: PipelineSchedule, MakespanLaw {
     static let splitsBackward = false
     static let hasGroups = true
     static let hasFullBubble = true
+    static let fillsFirst = true
 
     static func brokenRule(_ shape: PipelineShape) -> String? { brokenGroupRule(shape, of: name) }
 

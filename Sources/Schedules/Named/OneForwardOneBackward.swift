@@ -13,6 +13,7 @@ enum OneForwardOneBackward: PipelineSchedule, MakespanLaw {
     static let placement = StagePlacement.Kind.single
     static let splitsBackward = false
     static let hasFullBubble = true
+    static let fillsFirst = true
     static let dividesVocabulary = true
     static var interleavedForm: ScheduleName? { .interleaved }
 

@@ -42,6 +42,9 @@ package protocol PipelineSchedule: SendableMetatype {
     /// Whether an iteration never takes less than m(T_F+T_B) + (p−1)(T_F+T_B)/v: no rank has other work while the pipeline
     /// fills and drains. A search leaves out layouts by it; false leaves out none.
     static var hasFullBubble: Bool { get }
+    /// Whether rank r passes min(m, p−r) micro-batches at least through all of its stages before its first backward. A search
+    /// bounds memory by it; false claims nothing.
+    static var fillsFirst: Bool { get }
 }
 
 extension PipelineSchedule {
@@ -70,6 +73,8 @@ extension PipelineSchedule {
     package static var forwardsFirst: Bool { false }
 
     package static var hasFullBubble: Bool { false }
+
+    package static var fillsFirst: Bool { false }
 }
 
 extension PipelineSchedule {

@@ -65,6 +65,7 @@ extension ScheduleName {
         var splitsBackward: Bool
         var forwardsFirst: Bool
         var hasFullBubble: Bool
+        var fillsFirst: Bool
         var makespanSource: MakespanSource
         var closedForm: (any MakespanEstimate.Type)?
 
@@ -73,6 +74,7 @@ extension ScheduleName {
             splitsBackward = schedule.splitsBackward
             forwardsFirst = schedule.forwardsFirst
             hasFullBubble = schedule.hasFullBubble
+            fillsFirst = schedule.fillsFirst
             makespanSource = schedule.makespanSource
             closedForm = schedule.closedForm
         }
@@ -113,6 +115,10 @@ extension ScheduleName {
 
     /// Whether an iteration never takes less than m(T_F+T_B) + (p−1)(T_F+T_B)/v; false claims nothing.
     package var hasFullBubble: Bool { facts.hasFullBubble }
+
+    /// Whether rank r passes min(m, p−r) micro-batches at least through all of its stages before its first backward; false
+    /// claims nothing.
+    package var fillsFirst: Bool { facts.fillsFirst }
 
     /// Whether the schedule has lists for a vocabulary that all ranks divide.
     package var dividesVocabulary: Bool { definition.dividesVocabulary }

@@ -73,7 +73,8 @@ struct ExportCommand: ParsableCommand {
         } else {
             for result in failed { result.report(as: Console.note, file: file, nearest: nearest) }
         }
-        let written = results.filter { !$0.export.files.isEmpty }
+        // Of targets that are named, all are written or none.
+        let written = to != "all" && !failed.isEmpty ? [] : results.filter { !$0.export.files.isEmpty }
         for result in written { result.noteGaps() }
         try folders.write(written)
         if json {
@@ -90,7 +91,19 @@ struct ExportCommand: ParsableCommand {
 
     private static func targets(_ text: String) throws -> [ExportTarget] {
         if text == "all" { return ExportTarget.allCases }
-        return try words(text, "--to", ExportTarget.allCases.map(\.rawValue)) { word in
+        // `deepspeed@0.19` names the release that the files are to be for.
+        let names = try text.split(separator: ",", omittingEmptySubsequences: false).map { word in
+            guard let at = word.firstIndex(of: "@"), let target = ExportTarget(rawValue: String(word[..<at])) else {
+                return String(word)
+            }
+            let release = word[word.index(after: at)...]
+            guard target.isFor(release) else {
+                throw Failure.input(
+                    "--to \(word): files of \(target.rawValue) are for \(target.version), and of no other release")
+            }
+            return target.rawValue
+        }
+        return try words(names.joined(separator: ","), "--to", ExportTarget.allCases.map(\.rawValue)) { word in
             ExportTarget(rawValue: word)
         }
     }

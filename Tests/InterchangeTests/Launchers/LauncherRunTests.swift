@@ -192,7 +192,7 @@ import Yams
         for target in [ExportTarget.mpijob, .jobset, .trainjob] {
             let text = try #require(LauncherPlans.export(target, plan).files.first?.text)
             let objects = try Yams.load_all(yaml: text).map { try #require($0 as? [String: Any]) }
-            #expect(objects.count == (target == .trainjob ? 2 : 1))
+            #expect(objects.count == 1)
             let object = try #require(objects.last)
             let own = try #require((object["metadata"] as? [String: Any])?["name"] as? String)
             #expect(own.wholeMatch(of: /[a-z]([a-z0-9-]{0,61}[a-z0-9])?/) != nil, "\(own)")

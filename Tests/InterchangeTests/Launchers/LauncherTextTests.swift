@@ -107,7 +107,7 @@ import Testing
             .hostfile,
             [
                 "node1 slots=2", "node2 slots=2", "rank 0=node1 slot=0", "rank 1=node1 slot=1", "rank 3=node2 slot=1",
-                "mpirun \"${root[@]}\" -n 4 ",
+                "    mpirun \"${root[@]}\" -n 4 ",
             ]
         ),
     ]

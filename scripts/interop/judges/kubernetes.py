@@ -98,6 +98,8 @@ def judge(rep, folder, plan):
         raise Refused(f"one of {', '.join(KINDS)} is wanted in {folder}")
     rep.target = names[0].split(".")[0]
     documents = [document for document in yaml.safe_load_all(report.read(folder, names[0])) if document]
+    if names[0] == "trainjob.yaml":
+        documents += [document for document in yaml.safe_load_all(report.read(folder, "runtime.yaml")) if document]
     mine = [document for document in documents if document.get("kind") == KINDS[names[0]]]
     if len(mine) != 1:
         raise Refused(f"{names[0]} must hold one {KINDS[names[0]]}")
