@@ -197,7 +197,7 @@ import Testing
         ("position_embedding_type: rope", "position_embedding_type: relative", "is not known here"),
         (
             "tensor_model_parallel_size: 1", "tensor_model_paralel_size: 2",
-            "model.tensor_model_paralel_size: unknown setting; did you mean 'tensor_model_parallel_size'?"
+            "model.tensor_model_paralel_size: unknown setting (found '2'); did you mean 'tensor_model_parallel_size'?"
         ),
     ]) func mistakes(_ old: String, _ new: String, _ message: String) {
         let found = Self.llama.replacing(old, new).problems(devices: 8)

@@ -94,7 +94,7 @@ import Testing
     @Test func otherDevices() throws {
         #expect(try Self.smol.read(devices: 384).plan.devices == 384)
         let said =
-            "run.yaml:24:7: --devices 64: contradicts parallelism (dp 192 · tp 2 · pp 1 · context_parallel_size 1"
+            "run.yaml:25:7: --devices 64: contradicts parallelism (dp 192 · tp 2 · pp 1 · context_parallel_size 1"
         let found = Self.smol.problems(devices: 64)
         #expect(found.count == 1 && found[0].contains(said) && found[0].contains("384 devices)"), "\(found)")
     }

@@ -81,9 +81,10 @@ import Testing
     @Test(arguments: [ImportFormat.deepspeed, .accelerate])
     func theModelIsNeeded(format: ImportFormat) {
         let text = format == .deepspeed ? Self.zero : Self.fsdp
-        let problems = Imported.problems(text, format, devices: 32)
+        let devices = format == .deepspeed ? 32 : 16
+        let problems = Imported.problems(text, format, devices: devices)
         #expect(problems.contains { $0.contains("model: is missing") && $0.contains("--model") })
-        let unknown = Imported.problems(text, format, devices: 32, model: "llama3-9b")
+        let unknown = Imported.problems(text, format, devices: devices, model: "llama3-9b")
         #expect(unknown.contains { $0.contains("llama3-9b") })
     }
 

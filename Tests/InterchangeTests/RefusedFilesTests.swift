@@ -56,7 +56,7 @@ import Testing
     /// Words that accelerate 1.15 refuses in an otherwise good file.
     @Test(arguments: [
         ("TRANSFORMER_BASED_WRAP", "TRANSFORMER_WRAP", "did you mean 'TRANSFORMER_BASED_WRAP'?"),
-        ("num_machines: 2", "num_machines: 2\nfavourite_colour: red", "12:19: favourite_colour: unknown setting"),
+        ("num_machines: 2", "num_machines: 2\nfavourite_colour: red", "11:19: favourite_colour: unknown setting"),
         ("fsdp_version: 2", "fsdp_version: 3", "fsdp_version: must be a whole number from 1 to 2"),
         ("fsdp_version: 2", "fsdp_version: 1", "must be a strategy such as FULL_SHARD where fsdp_version is 1"),
         ("fsdp_reshard_after_forward: false", "fsdp_reshard_after_forward: FULL_SHARD", "must be true or false"),

@@ -87,9 +87,9 @@ import Testing
         let text = TorchtitanImportTests.dense + "\n[training]\nsteps = 20\ngc_freq = 1\n"
         let found = Imported.problems(text, .torchtitan, devices: 64)
         #expect(found.count == 2, "\(found)")
-        #expect(found.contains { $0.contains("run.conf:29:1: training: is given twice, first in line 11, column 1") })
+        #expect(found.contains { $0.contains("run.conf:28:1: training: is given twice, first in line 11, column 1") })
         #expect(
-            found.contains { $0.contains("run.conf:30:1: training.steps: is given twice, first in line 15, column 1") })
+            found.contains { $0.contains("run.conf:29:1: training.steps: is given twice, first in line 15, column 1") })
     }
 
     /// Tables of a list have the same keys, and strings of several lines hold none.

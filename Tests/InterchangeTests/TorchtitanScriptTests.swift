@@ -81,8 +81,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("llama3_8b.toml\"", "other.toml\"", "13:17: --job.config_file: is found neither beside this file"),
-        ("${CONFIG_FILE} \"", "${NOTHING} \"", "13:17: --job.config_file: names no file that is known here"),
+        ("llama3_8b.toml\"", "other.toml\"", "13:18: --job.config_file: is found neither beside this file"),
+        ("${CONFIG_FILE} \"", "${NOTHING} \"", "13:18: --job.config_file: names no file that is known here"),
     ]) func filesThatAreNotThere(_ old: String, _ new: String, _ said: String) throws {
         let folder = try Self.folder()
         let text = Self.script.replacing(old, with: new)

@@ -134,8 +134,10 @@ struct AccelerateReading {
     private func readFSDP(data: Int?, machines: Int, into draft: inout PlanDraft) {
         func flag(_ name: String) -> Bool? { reader.flag("fsdp_config.fsdp_\(name)") }
         func place(_ name: String) -> Setting? { reader.place("fsdp_config.fsdp_\(name)") }
-        let version = reader.count("fsdp_config.fsdp_version", in: 1...2) ?? 1
-        readWords(version)
+        let stated = reader.count("fsdp_config.fsdp_version", in: 1...2)
+        // A wrong version contradicts nothing.
+        let version = reader.has("fsdp_config.fsdp_version") ? stated : 1
+        if let version { readWords(version) }
         let strategies = [
             ("FULL_SHARD", "parameters"), ("SHARD_GRAD_OP", "gradients"), ("NO_SHARD", "none"),
             ("HYBRID_SHARD", "hybrid"), ("HYBRID_SHARD_ZERO2", "hybridGradients"), ("1", "parameters"),

@@ -45,9 +45,11 @@ package enum ImportFormat: String, CaseIterable, Sendable {
         return nil
     }
 
-    /// The format of the files of one run, which is that of the first that tells it; nil: none does.
+    /// The format of the files of one run; nil: none of them tells it.
     package static func detect(_ files: [ForeignText]) -> ImportFormat? {
-        files.lazy.compactMap { detect(text: $0.text, name: $0.name) }.first
+        let formats = files.compactMap { detect(text: $0.text, name: $0.name) }
+        // One of several files of GPT-NeoX may hold nothing but what DeepSpeed has too.
+        return files.count > 1 && formats.contains(.gptNeoX) ? .gptNeoX : formats.first
     }
 
     /// Reads the files of one run.

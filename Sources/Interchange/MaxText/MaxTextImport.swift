@@ -61,7 +61,7 @@ package enum MaxTextImport {
                 !stated.contains(setting.name) || MaxTextReading.isSilent(setting.name)
                     || MaxTextReading.saysNothing(setting.value)
             }.map(\.name))
-        reader.reportMisspelt(where: { !stated.contains($0.name) })
+        reader.reportMisspelt(stated: stated)
         return try draft.finished(
             reader, request: request, source: "a configuration of MaxText", framework: "maxtext", library: library)
     }

@@ -209,13 +209,13 @@ package final class SettingsReader {
     }
 
     /// Reports ignored settings that are a slip of the pen away from one that was asked for and is not there.
-    /// - Parameter isDefault: whether a setting was filled in, so that its name does not stand in the file.
-    package func reportMisspelt(where isDefault: (Setting) -> Bool = { _ in false }) {
-        for setting in ignored where !isDefault(setting) {
+    /// - Parameter stated: the settings of the file itself, where others were put beneath them; nil: all.
+    package func reportMisspelt(stated: Set<String>? = nil) {
+        for setting in ignored {
             let section = setting.name.lastIndex(of: ".").map { setting.name[...$0] } ?? ""
-            let near = asked.filter {
-                settings[$0].map(isDefault) ?? true && $0.hasPrefix(section)
-                    && !$0.dropFirst(section.count).contains(".") && !open.contains($0)
+            let near = asked.filter { name in
+                !(stated?.contains(name) ?? (settings[name] != nil || open.contains(name))) && name.hasPrefix(section)
+                    && !name.dropFirst(section.count).contains(".")
             }
             let own = String(setting.name.dropFirst(section.count))
             let names = near.map { String($0.dropFirst(section.count)) }

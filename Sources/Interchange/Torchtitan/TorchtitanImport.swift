@@ -22,7 +22,8 @@ package enum TorchtitanImport {
         let reader = SettingsReader(arguments.settings, collector: collector)
         if let shape { draft.setShape(shape.value, from: shape.origin) }
         if let model = request.model { draft.setModel(model) }
-        guard collector.isEmpty else { throw collector.all }
+        // Without a model nothing else can be checked.
+        guard shape != nil || request.model != nil else { throw collector.all }
         let named = request.model.flatMap { ImportRequest.model($0, library: library) }
         let launched = Self.launched(arguments, request, into: &draft)
         var reading = TorchtitanReading(
@@ -34,7 +35,9 @@ package enum TorchtitanImport {
         if let own { draft.setOwn(own) }
         reader.expect(TorchtitanReading.silent)
         // What a configuration function sets stands in no file.
-        reader.reportMisspelt { $0.written == "--config" }
+        let stated = arguments.settings.filter { $0.written != "--config" }.map(\.name)
+        reader.expect(arguments.settings.filter { $0.written == "--config" }.map(\.name))
+        reader.reportMisspelt(stated: Set(stated))
         return try draft.finished(
             reader, request: request, source: arguments.kind, framework: "torchtitan", library: library)
     }

@@ -24,8 +24,8 @@ struct ImportCommand: ParsableCommand {
               trainyard plan plan.yaml --search
             """)
 
-    @Argument(help: "The file of the other tool.")
-    var file: String
+    @Argument(help: ArgumentHelp("The file of the other tool; of GPT-NeoX, all files of the run.", valueName: "file"))
+    var files: [String]
 
     @Option(help: ArgumentHelp("Kind of the file.", valueName: "kind"))
     var from: ImportFormat?
@@ -63,19 +63,20 @@ struct ImportCommand: ParsableCommand {
         let outputs = out.map { [NamedPath("--out", $0)] } ?? []
         try OutputFile.check(outputs)
         var sources = ReadFiles()
-        let text = try YAMLFile.text(path: file, files: &sources)
-        try OutputFile.check(outputs, reading: [NamedPath("the file", file)], sources)
-        guard let format = from ?? ImportFormat.detect(text: text, name: file) else {
-            // A mistake in the syntax hides what the file is.
-            _ = try TreeSettings.read(text: text, name: file)
+        var texts: [ForeignText] = []
+        for file in files { texts.append(ForeignText(try YAMLFile.text(path: file, files: &sources), name: file)) }
+        try OutputFile.check(outputs, reading: files.map { NamedPath("the file", $0) }, sources)
+        guard let format = from ?? ImportFormat.detect(texts) else {
+            // A mistake in the syntax hides what a file is.
+            for text in texts { _ = try TreeSettings.read(text: text.text, name: text.name) }
             throw Failure.input(
-                "\(file): is no configuration that is known here; say what it is with --from "
+                "\(files.joined(separator: ", ")): is no configuration that is known here; say what it is with --from "
                     + Wording.alternatives(ImportFormat.allCases.map(\.rawValue)))
         }
         let request = ImportRequest(
             devices: devices?.value, cluster: cluster, tokens: tokens?.value, framework: framework,
             vocab: vocab?.value, model: model)
-        let imported = try format.read(text: text, path: file, request: request, library: .standard(besides: file))
+        let imported = try format.read(texts, request: request, library: .standard(besides: files[0]))
         for line in imported.inferred { Console.note("concluded: \(line)") }
         for line in imported.left { Console.note("left out: \(line)") }
         if !imported.ignored.isEmpty { Console.note("ignored: \(imported.ignored.joined(separator: ", "))") }
