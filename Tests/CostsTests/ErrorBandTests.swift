@@ -66,7 +66,7 @@ import Testing
 
     @Test func theBandSaysWhy() throws {
         let known = try band()
-        #expect(known.reason == "3 publications have runs of megatron-core on H100")
+        #expect(known.reason == "4 publications have runs of megatron-core on H100")
         #expect(abs(widths(known).below - hypot(ErrorBand.knownPair, ErrorBand.stops.below)) < 1e-12)
         #expect(abs(widths(known).above - hypot(ErrorBand.knownPair, ErrorBand.stops.above)) < 1e-12)
         let new = try band {

@@ -17,8 +17,9 @@ import Testing
     }
 
     private static let path = "Tests/Goldens/interop.json"
-    /// Words of lines that hold an interval of checkpoints or a time limit, which follow from the predicted time.
-    private static let priced = ["interval", "time", "save", "#BSUB -W"]
+    /// Words of lines that hold an interval of checkpoints, a time limit, a number of new starts or a size of memory, which
+    /// follow from the predicted time and memory.
+    private static let priced = ["interval", "time", "save", "estart", "mem", "#BSUB -W"]
 
     private func record() throws -> Record {
         let data = try Data(contentsOf: BuiltProgram.root.appending(path: Self.path))

@@ -23,8 +23,9 @@ import tempfile
 import judging
 
 HERE, ROOT = judging.HERE, judging.ROOT
-# Words of lines that hold an interval of checkpoints or a time limit, which follow from the predicted time.
-PRICED = ("interval", "time", "save", "#BSUB -W")
+# Words of lines that hold an interval of checkpoints, a time limit, a number of new starts or a size of memory, which follow from
+# the predicted time and memory.
+PRICED = ("interval", "time", "save", "estart", "mem", "#BSUB -W")
 
 
 def plans():
@@ -44,8 +45,8 @@ def name(plan):
 def digest(folder):
     """SHA-256 of the settings in a folder of exported files: its lines but those that change with every price.
 
-    Left out are the plan itself, texts for people, comments (lines of `#SBATCH` and its like are none), and the lines of the
-    interval of checkpoints and of the time limit. The tests, which have no owners' packages, find the same lines
+    Left out are the plan itself, texts for people, comments (lines of `#SBATCH` and its like are none), and lines that follow
+    from predicted figures. The tests, which have no owners' packages, find the same lines
     (RecordedJudgementTests.swift).
     """
     kept = []
