@@ -42,6 +42,12 @@ def name(plan):
     return os.path.relpath(plan, ROOT)
 
 
+def is_fixed(plan):
+    """Whether a plan names its cluster. Others are for this machine, and their files differ where it has been measured."""
+    with open(os.path.join(ROOT, plan)) as file:
+        return any(line.startswith("cluster:") for line in file)
+
+
 def digest(folder):
     """SHA-256 of the settings in a folder of exported files: its lines but those that change with every price.
 
@@ -180,11 +186,11 @@ def main():
         record["versions"].update({target: next(iter(kept), None) for target, found in results.items() if (kept := [verdict["version"] for verdict in found.values() if verdict["version"]])})
         for target, found in results.items():
             for plan, verdict in found.items():
-                if "notJudged" in verdict:
+                if "notJudged" in verdict or not is_fixed(plan):
                     continue
                 word = "refused" if verdict["refusal"] is not None else "equal" if judging.equal(verdict) else "unequal"
                 record["plans"].setdefault(plan, {})[target] = {"settings": hashes[target].get(plan), "verdict": word, "fields": len(verdict["fields"])}
-            for plan, text in refusals[target].items():
+            for plan in filter(is_fixed, refusals[target]):
                 record["plans"].setdefault(plan, {})[target] = {"verdict": "not exported"}
         with open(options.record, "w") as file:
             json.dump(record, file, indent=1, sort_keys=True)
