@@ -267,6 +267,7 @@ import Testing
         ("'0:64 1M:128'", 128, BatchRampup(start: 64, increment: 64, samples: 1000) as BatchRampup?),
         ("0:64,0.5M:128,1M:192", 192, BatchRampup(start: 64, increment: 64, samples: 1000)),
         ("0:64,1M:128,3M:192", 192, nil), ("0:256", 256, nil),
+        ("0:1,1M:2,2M:100000000", 100_000_000, nil),
     ]) func schedulesOfBatches(_ schedule: String, _ batch: Int, _ growth: BatchRampup?) throws {
         let imported = try read("\(Self.sizes)\n--step-batch-size-schedule \(schedule)\n", devices: 8)
         #expect(imported.plan.batch == batch && imported.plan.rampup == growth)
@@ -287,7 +288,7 @@ import Testing
         }
     }
 
-    /// What a log prints as None is not there.
+    /// A setting that a log prints as None is not there.
     @Test func logsSayNone() throws {
         let sizes = [
             "num_layers": "8", "hidden_size": "1024", "num_attention_heads": "16", "seq_length": "1024",

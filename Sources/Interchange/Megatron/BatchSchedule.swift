@@ -65,7 +65,10 @@ struct BatchSchedule: Equatable {
     var growth: BatchRampup? {
         guard let first = steps.first, let last = steps.last, steps.count > 1 else { return nil }
         let growth = BatchRampup(start: first.batch, increment: steps[1].batch - first.batch, samples: last.sequences)
-        guard growth.increment > 0, BatchSchedule(growth, to: last.batch) == self else { return nil }
+        // Unequal steps may leave room for any number of equal ones, so that these are counted before they are made.
+        guard growth.increment > 0, (last.batch - first.batch) / growth.increment == steps.count - 1,
+            BatchSchedule(growth, to: last.batch) == self
+        else { return nil }
         return growth
     }
 }
