@@ -39,7 +39,7 @@ import Testing
         #expect(ImportFormat.detect(text: "[project]\nname = \"a\"\n", name: "pyproject.toml") == nil)
     }
 
-    /// What each of these says is a setting that contradicts the number of devices of the command.
+    /// A file that states its devices contradicts another number on the command line.
     @Test(arguments: [
         (
             ImportFormat.accelerate, "distributed_type: MULTI_GPU\nnum_processes: 16\n",

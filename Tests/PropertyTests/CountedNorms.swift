@@ -49,7 +49,7 @@ struct CountedNorms {
     func ofOne(rows: Double) -> Double { rows * h * w + more(1, inputs: 0, rows: rows) }
 }
 
-/// What the backward of a gated network in eager PyTorch reads in addition (Hugging Face, `LlamaMLP`): the activation is one
+/// Tensors that the backward of a gated network in eager PyTorch reads in addition (Hugging Face, `LlamaMLP`): the activation is one
 /// operation and the product with the gate another, whose two operands are kept. One of them is the activation's result, which
 /// is neither an input of the network's activation nor the input of its last matrix.
 enum CountedGates {

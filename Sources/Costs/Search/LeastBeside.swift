@@ -18,7 +18,7 @@ package struct LeastBeside: Sendable {
         var each = 0.0
     }
 
-    /// What all layouts of a search share.
+    /// Bytes and rates that all layouts of a search share.
     struct Shared: Sendable {
         /// Bytes by which a parameter loads memory or networks, with one kind of sharding.
         struct Held: Sendable {

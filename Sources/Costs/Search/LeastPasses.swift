@@ -54,7 +54,7 @@ package struct LeastPasses: Sendable {
     private var alone: [Key: LeastWork] = [:]
     /// Seconds of host work for a micro-batch.
     private var host = 0.0
-    /// What bounds of the seconds outside the passes have in common.
+    /// Bytes and rates from which the seconds outside the passes are bounded, for all layouts alike.
     private var beside = LeastBeside.Shared()
     /// Numbers of stages of a rank with which each pipeline may run if its bubble is a full one; nil: it may be smaller.
     private var stagesOf: [PipelineTable.Size: [Int]?] = [:]

@@ -150,8 +150,8 @@ extension Plan {
 }
 
 extension Plan {
-    /// What the training script has to do itself where a file holds none of it; empty: what every script does.
-    /// - Parameter states: what the file says.
+    /// Features that the training script has to bring where a file holds none of them, as words; empty: every script has them.
+    /// - Parameter states: features that the file says.
     func leftToTheScript(stating states: Set<PlanFeature>) -> String {
         guard let layout else { return "" }
         let script: [PlanFeature] = [

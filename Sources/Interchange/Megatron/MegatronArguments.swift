@@ -75,7 +75,7 @@ package struct MegatronArguments {
         let words = Self.split(command)
         // Where a program is named, what stands before it belongs to the launcher.
         let program = words.firstIndex { $0.string.hasSuffix(".py") }
-        readLauncher(words)
+        devices = LauncherOptions.devices(words, unknownNodes: 1)
         if let program, let kind = Self.otherProgram(words[program].string) {
             let place = words[program].place
             collector.report(
@@ -129,7 +129,7 @@ package struct MegatronArguments {
         }
     }
 
-    /// What a program of Megatron-LM trains, if it is another model than a decoder of text.
+    /// The kind of model that a program of Megatron-LM trains, in words; nil: a decoder of text.
     private static func otherProgram(_ path: String) -> String? {
         let name = path.split(separator: "/").last.map(String.init) ?? path
         let kinds = [
@@ -141,26 +141,6 @@ package struct MegatronArguments {
     }
 
     private static func isFlag(_ word: String) -> Bool { word.hasPrefix("--") && word.count > 2 }
-
-    /// Devices from `--nproc_per_node` and `--nnodes`.
-    private mutating func readLauncher(_ words: [PlacedText]) {
-        func value(_ names: [String]) -> (PlacedText, Int)? {
-            for (index, word) in words.enumerated() {
-                let (flag, joined) = Self.name(word.string)
-                guard names.contains(flag) else { continue }
-                let text = joined ?? (index + 1 < words.count ? words[index + 1].string : "")
-                if let count = Int(text) { return (word, count) }
-            }
-            return nil
-        }
-        guard let local = value(["--nproc_per_node", "--nproc-per-node", "--num_gpus"]) else { return }
-        let nodes = value(["--nnodes", "--num_nodes"])?.1 ?? 1
-        let (count, overflow) = local.1.multipliedReportingOverflow(by: nodes)
-        guard !overflow, count > 0 else { return }
-        devices = Setting(
-            name: "world_size", written: "--nproc_per_node", value: .word("\(count)"), line: local.0.place.line,
-            column: local.0.place.column)
-    }
 
     private mutating func readLog(_ text: String, table: MegatronTable, collector: ProblemCollector) {
         var isInside = false

@@ -22,7 +22,7 @@ enum NeighbourFile {
     }
 
     /// Whether it is a file of text: a pipe would be waited for.
-    private static func isFile(_ path: String) -> Bool {
+    static func isFile(_ path: String) -> Bool {
         let file = URL(filePath: path).resolvingSymlinksInPath().path
         let kind = try? FileManager.default.attributesOfItem(atPath: file)[.type] as? FileAttributeType
         return kind == .typeRegular

@@ -12,7 +12,7 @@ package final class SettingsReader {
     package private(set) var repeated: [String] = []
     /// Settings that are `auto`, which the training script decides.
     package private(set) var open: [String] = []
-    /// Those of them that were asked for, so that something was taken in their place.
+    /// Settings that are `auto` and were asked for, so that something was taken in their place.
     package private(set) var decided: [String] = []
     private var asked: [String] = []
     private var askedNames: Set<String> = []
@@ -218,25 +218,28 @@ package final class SettingsReader {
                     && !name.dropFirst(section.count).contains(".")
             }
             let own = String(setting.name.dropFirst(section.count))
-            let names = near.map { String($0.dropFirst(section.count)) }
-            guard let nearest = Spelling.nearest(to: own, among: names), Spelling.distance(own, nearest) <= 2 else {
-                continue
-            }
-            fail(setting, "unknown setting", fix: "did you mean '\(nearest)'?")
+            reportSlip(setting, own, among: near.map { String($0.dropFirst(section.count)) })
         }
     }
 
-    /// The same where the file's names have sections before the names that were asked for. Names that `isKnown` holds for are
-    /// others' own.
+    /// Reports misspelt settings of a file whose names have sections before the names that were asked for.
+    /// - Parameters:
+    ///   - stated: the settings of the file itself, where others were put beneath them; nil: all.
+    ///   - isKnown: whether a name is one of the tool's own, and so no slip of the pen.
     package func reportMisspeltParts(stated: Set<String>? = nil, isKnown: (String) -> Bool) {
         let absent = asked.filter { !(stated?.contains($0) ?? (settings[$0] != nil)) && $0.count >= 8 }
         for setting in ignored {
             let own = setting.name.split(separator: ".").last.map(String.init) ?? setting.name
-            guard own.count >= 8, !isKnown(own), let nearest = Spelling.nearest(to: own, among: absent),
-                Spelling.distance(own, nearest) <= 2
-            else { continue }
-            fail(setting, "unknown setting", fix: "did you mean '\(nearest)'?")
+            if own.count >= 8, !isKnown(own) { reportSlip(setting, own, among: absent) }
         }
+    }
+
+    /// Reports a setting whose own name is a slip of the pen away from one of `names`.
+    private func reportSlip(_ setting: Setting, _ own: String, among names: [String]) {
+        guard let nearest = Spelling.nearest(to: own, among: names), Spelling.distance(own, nearest) <= 2 else {
+            return
+        }
+        fail(setting, "unknown setting", fix: "did you mean '\(nearest)'?")
     }
 }
 

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Reading
 
 /// Runs the assignments of a shell script that starts training, and gives the commands with their words filled in.
@@ -179,10 +178,7 @@ struct ShellScript {
         sourceable -= 1
         let beside = folder + path.drop { $0 == "/" }
         for candidate in path.hasPrefix("/") ? [path, beside] : [beside] {
-            // A pipe would be waited for.
-            let file = URL(filePath: candidate).resolvingSymlinksInPath().path
-            let kind = try? FileManager.default.attributesOfItem(atPath: file)[.type] as? FileAttributeType
-            guard kind == .typeRegular, let text = try? YAMLFile.text(path: file),
+            guard NeighbourFile.isFile(candidate), let text = try? YAMLFile.text(path: candidate),
                 text.utf8.count <= Self.longestSourced
             else { continue }
             tokens.insert(contentsOf: ShellLexer(text, at: place).tokens + [.newline], at: next)

@@ -29,12 +29,8 @@ package struct TorchtitanArguments {
         isFlags = true
         if first?.hasPrefix("--") == true {
             kind = "a list of torchtitan's arguments"
-            let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map {
-                line -> String in
-                let cut = line.hasSuffix("\\") ? line.dropLast() : line
-                return "\(cut.drop(while: \.isWhitespace).hasPrefix("#") ? "" : cut) \\"
-            }
-            read(ShellScript(lines.joined(separator: "\n")).commands.flatMap { $0 }, isList: true, collector: collector)
+            // Every line is a command of its own, whose words are arguments.
+            read(ShellScript(text).commands.flatMap { $0 }, isList: true, collector: collector)
         } else {
             kind = "a script that starts torchtitan"
             let ranked = ShellScript(text, file: collector.file).commands.map { command in
@@ -76,7 +72,7 @@ package struct TorchtitanArguments {
     private mutating func read(_ command: [PlacedText], isList: Bool, collector: ProblemCollector) {
         // What stands before the program belongs to the launcher.
         let program = isList ? nil : Self.program(command) ?? command.firstIndex { $0.string.hasSuffix(".py") }
-        if !isList { devices = TorchtitanLauncher.devices(command.prefix(program ?? command.count)) }
+        if !isList { devices = LauncherOptions.devices(command.prefix(program ?? command.count), unknownNodes: nil) }
         let words = Array(command.dropFirst(program.map { $0 + 1 } ?? 0))
         let isOwn = isList || program != nil
         var index = 0

@@ -42,32 +42,3 @@ enum TorchtitanDetection {
         }
     }
 }
-
-/// The options of torchrun.
-enum TorchtitanLauncher {
-    /// Devices from `--nproc_per_node` and `--nnodes`; nil: they are not stated.
-    static func devices(_ words: ArraySlice<PlacedText>) -> Setting? {
-        func value(_ option: String) -> (word: PlacedText, count: Int?)? {
-            for (index, word) in zip(words.indices, words) {
-                let text = word.string
-                let flag = text.prefix { $0 != "=" }
-                guard flag.map({ $0 == "-" ? "_" : $0 }) == Array("__" + option) else { continue }
-                let joined = text.firstIndex(of: "=").map { String(text[text.index(after: $0)...]) }
-                let next = index + 1
-                return (word, Int(joined ?? (words.indices.contains(next) ? words[next].string : "")))
-            }
-            return nil
-        }
-        guard let local = value("nproc_per_node"), let ranks = local.count, ranks > 0 else { return nil }
-        var nodes = 1
-        if let stated = value("nnodes") {
-            guard let count = stated.count, count > 0 else { return nil }
-            nodes = count
-        }
-        let (all, overflow) = ranks.multipliedReportingOverflow(by: nodes)
-        guard !overflow, all <= 10_000_000 else { return nil }
-        return Setting(
-            name: "world_size", written: "--nproc_per_node", value: .word("\(all)"), line: local.word.place.line,
-            column: local.word.place.column)
-    }
-}

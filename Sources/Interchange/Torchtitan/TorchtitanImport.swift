@@ -47,7 +47,7 @@ package enum TorchtitanImport {
         _ arguments: TorchtitanArguments, _ request: ImportRequest, into draft: inout PlanDraft
     ) -> Int? {
         guard request.devices == nil, let setting = arguments.devices, case .word(let word) = setting.value,
-            let count = Int(word)
+            let count = Int(word), count <= 10_000_000
         else { return nil }
         let stated = arguments.settings.contains {
             TorchtitanReading.shards.contains($0.name) && $0.value != .word("-1")

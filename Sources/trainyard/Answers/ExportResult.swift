@@ -41,7 +41,7 @@ struct ExportResult {
         (export, changed) = (again, repriced)
     }
 
-    /// What is known of a priced plan.
+    /// The figures of a priced plan that exported files state.
     /// - Parameter source: the plan's file as the user named it.
     static func context(_ estimate: Estimate, source: String) -> ExportContext {
         let plan = Self.writtenOut(estimate)
@@ -104,7 +104,7 @@ struct ExportResult {
         return "\((number * places).rounded() / places)"
     }
 
-    /// What `--json` prints.
+    /// The document that `--json` prints.
     struct Documents: Encodable {
         var exports: [Document]
     }
