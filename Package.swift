@@ -12,6 +12,10 @@ let strict: [SwiftSetting] = [
 /// The numeric rooms drop bounds and overflow traps in release: their loops run over raw memory.
 let numeric = strict + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
 
+/// Tests call what is optimised. Optimising their own code would take minutes of `make test`; where tests count and try
+/// millions of things themselves it pays.
+let tests = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// What a plan says, and the rooms that say it.
@@ -119,40 +123,40 @@ let package = Package(
 
         .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: strict),
-        .testTarget(name: "ReadingTests", dependencies: ["Reading"], swiftSettings: strict),
+        .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: tests),
+        .testTarget(name: "ReadingTests", dependencies: ["Reading"], swiftSettings: tests),
         .testTarget(
-            name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
+            name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"], swiftSettings: tests),
+        .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: tests),
+        .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: tests),
         .testTarget(
             name: "CostsTests", dependencies: planning + ["Costs", "PricingSupport", "TestSupport"],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
-            name: "SimulatorTests", dependencies: ["Simulator", "Schedules"], swiftSettings: strict),
+            name: "SimulatorTests", dependencies: ["Simulator", "Schedules"], swiftSettings: tests),
         .testTarget(
             name: "PlannerTests",
             dependencies: planning + ["Planner", "Costs", "Simulator", "PricingSupport", "TestSupport"],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport", "Yams"],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "ReportsTests",
             dependencies: planning + ["Reports", "Costs", "Planner", "PricingSupport", "TestSupport"],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "PropertyTests",
             dependencies: planning + [
                 "Planner", "Costs", "Simulator", "Reports", "Interchange", "PricingSupport", "TestSupport",
             ],
             swiftSettings: strict),
-        .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
+        .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: tests),
         .testTarget(
             name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "MPI", "TestSupport"],
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
-            name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: strict),
+            name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: tests),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ]
 )

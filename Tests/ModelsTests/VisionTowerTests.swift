@@ -82,6 +82,16 @@ import Testing
             name: "Idefics 3", outer: "idefics3", more: "\"scale_factor\": 2, ",
             tower: "\"model_type\": \"idefics3_vision\", \(sizes(1152, 4304, 27, 364, 14))",
             parameters: 412_926_192, projector: 294_912),
+        Row(
+            name: "Kimi K2.5", outer: "kimi_k25", text: "llama",
+            tower: "\"vt_hidden_size\": 1152, \"vt_intermediate_size\": 4304, \"vt_num_hidden_layers\": 27, "
+                + "\"vt_num_attention_heads\": 16, \"patch_size\": 14, \"init_pos_emb_height\": 64, "
+                + "\"init_pos_emb_width\": 64, \"merge_kernel_size\": [2, 2], \"mm_projector_type\": \"patchmerger\"",
+            parameters: 416_866_032, projector: 21_535_552),
+        Row(
+            name: "Step 3.7", outer: "step3p7", text: "llama",
+            tower: "\"model_type\": \"step3p5_vision\", \"width\": 1536, \"layers\": 47, \"heads\": 16",
+            parameters: 1_955_848_960, projector: 393_216),
     ]
 
     private func read(_ json: String) throws -> HuggingFaceModel {

@@ -49,9 +49,14 @@ package struct VisionTower: Hashable, Sendable {
         case qwen3 = "qwen3_vl"
         case llama4 = "llama4_vision_model"
         case gemma4 = "gemma4_vision"
+        /// MoonViT of Kimi-VL, Kimi K2.5 and their successors.
+        case kimi = "kimi_k25_vision"
+        case step = "step3p5_vision"
 
         static func of(_ type: String) -> Kind? {
             switch type {
+            case "moonvit", "kimi_k25", "kimi_k3": .kimi
+            case "step3p7": .step
             case "smolvlm_vision": .idefics3
             case "qwen2_vl_vision": .qwen2
             case "qwen2_5_vl_vision": .qwen25
@@ -113,8 +118,30 @@ package struct VisionTower: Hashable, Sendable {
                         "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 16,
                         "num_attention_heads": 12, "head_dim": 64, "patch_size": 16, "position_embedding_size": 10_240,
                     ]
+                case .kimi:
+                    [
+                        "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
+                        "num_attention_heads": 16, "patch_size": 14, "pos_emb_height": 64, "pos_emb_width": 64,
+                    ]
+                case .step:
+                    [
+                        "hidden_size": 1536, "num_hidden_layers": 47, "num_attention_heads": 16, "image_size": 728,
+                        "patch_size": 14,
+                    ]
                 }
             return sizes.mapValues(JSONValue.count)
+        }
+
+        /// The name that `key` has in transformers' class, where the model's own code calls it otherwise.
+        func name(_ key: String) -> String {
+            switch (self, key) {
+            case (.kimi, "init_pos_emb_height"), (.kimi, "init_pos_emb_width"): String(key.dropFirst(5))
+            case (.kimi, _) where key.hasPrefix("vt_"): String(key.dropFirst(3))
+            case (.step, "width"): "hidden_size"
+            case (.step, "layers"): "num_hidden_layers"
+            case (.step, "heads"): "num_attention_heads"
+            default: key
+            }
         }
     }
 }
@@ -129,7 +156,7 @@ private struct TowerSizes {
     init(_ map: [String: JSONValue], type: String, kind: VisionTower.Kind, collector: ProblemCollector) {
         self.kind = kind
         var all = kind.defaults
-        for (key, value) in map where !value.isNull { all[key] = value }
+        for (key, value) in map where !value.isNull { all[kind.name(key)] = value }
         values = Configuration(.map(all), type: type, facts: TypeFacts(), collector: collector)
         hidden = values.count(kind == .qwen2 ? "embed_dim" : "hidden_size")
     }
@@ -139,7 +166,12 @@ private struct TowerSizes {
     /// The tower as a model whose image is as large as its positions tell, or else one patch.
     var model: Model {
         let isLlama = kind == .pixtral || kind == .gemma4 || kind == .qwen25
-        let ffn = kind == .qwen2 ? product(hidden, values.count("mlp_ratio")) : values.count("intermediate_size")
+        let ffn =
+            switch kind {
+            case .qwen2: product(hidden, values.count("mlp_ratio"))
+            case .step: Int(exactly: ((values.number("mlp_ratio") ?? 8960 / 1536) * Double(hidden)).rounded(.down)) ?? 0
+            default: values.count("intermediate_size")
+            }
         var model = Model(
             family: isLlama ? .llama : .gpt, layers: values.count(isQwen ? "depth" : "num_hidden_layers"),
             hidden: hidden, heads: values.count(isQwen ? "num_heads" : "num_attention_heads"), ffn: ffn,
@@ -149,13 +181,14 @@ private struct TowerSizes {
         picture.patch = [values.count("patch_size")]
         picture.channels = values.optional("num_channels", from: 1) ?? values.optional("in_channels", from: 1) ?? 3
         let edge = picture.patch[0]
-        let hasPositions = kind == .clip || kind == .siglip || kind == .idefics3 || kind == .llama4
+        let hasPositions = [.clip, .siglip, .idefics3, .llama4, .step].contains(kind)
         let size = hasPositions ? values.count("image_size") / edge * edge : edge
         (picture.height, picture.width) = (max(edge, size), max(edge, size))
-        picture.bias = kind == .siglip || kind == .idefics3 || kind == .qwen3
+        picture.bias =
+            [.siglip, .idefics3, .qwen3].contains(kind) || kind == .kimi && values.flag("patch_embed_proj_bias", true)
         picture.classToken = kind == .clip || kind == .llama4
-        model.embeddingNorm = kind == .clip || kind == .llama4 || kind == .pixtral
-        model.hasFinalNorm = hasPositions
+        model.embeddingNorm = [.clip, .llama4, .pixtral, .step].contains(kind)
+        model.hasFinalNorm = hasPositions && kind != .step || kind == .kimi
         if isQwen {
             picture.frames = values.count("temporal_patch_size")
             picture.patch = [picture.frames, edge, edge]
@@ -176,6 +209,15 @@ private struct TowerSizes {
             model.block.qkNorm = .head
             model.block.headSize = values.count("head_dim")
             model.block.mlp = .geglu
+        case .kimi:
+            model.positionEntries = product(values.count("pos_emb_height"), values.count("pos_emb_width"))
+            if values.text("norm_type") == "rmsnorm" { model.norm = .rmsNorm }
+            let (attention, rest) = (values.flag("attn_bias", true), values.flag("linear_bias", true))
+            model.biases = Bias.ofGPT.filter { $0 == .feedForward ? rest : attention }.sorted()
+            if let rows = values.optional("qkv_hidden_size", from: 1) {
+                model.block.headSize = rows / max(1, model.heads)
+            }
+        case .step: model.otherParameters = scalesAndConvolutions(layers: model.layers)
         }
         model.settlePicture()
         return model
@@ -187,6 +229,12 @@ private struct TowerSizes {
     private func poolingHead(_ ffn: Int) -> Int {
         let h = hidden
         return h + product(4, h, h) + 4 * h + 2 * h + product(2, h, ffn) + ffn + h
+    }
+
+    /// A scale for each half of a block, and the two convolutions that halve the picture's edges and double its channels.
+    private func scalesAndConvolutions(layers: Int) -> Int {
+        let h = hidden
+        return product(2, layers, h) + product(9, h, 2 * h) + 2 * h + product(9, 2 * h, 4 * h) + 4 * h
     }
 
     /// Parameters of the layers between the tower and a language model of `text` numbers a row.
@@ -227,6 +275,11 @@ private struct TowerSizes {
             return product(values.count("intermediate_size"), inner) + product(inner, output)
                 + product(values.count("vision_output_dim"), text)
         case (_, .gemma4): return product(h, text)
+        case (_, .kimi):
+            guard values.text("mm_projector_type") ?? "patchmerger" == "patchmerger" else { return 0 }
+            let merged = product(h, (values.counts("merge_kernel_size") ?? [2, 2]).reduce(1) { product($0, $1) })
+            return 2 * h + layer(merged, merged) + layer(merged, text)
+        case (_, .step): return layer(product(4, h), text, bias: root["projector_bias"]?.flag ?? false)
         case (_, .idefics3): return product(h, squared("scale_factor", 2), text)
         default: return 0
         }
