@@ -61,7 +61,7 @@ import Testing
         #expect(layout.tensor == 2 && layout.sequenceParallel && layout.overlap.tensor)
         #expect(layout.sharding == .none && layout.recompute == .none)
         #expect(plan.frameworks.named == "nanotron")
-        #expect(imported.ignored.isEmpty, "\(imported.ignored)")
+        #expect(imported.left.isEmpty, "\(imported.left)")
     }
 
     @Test func expertsOfSomeBlocks() throws {
