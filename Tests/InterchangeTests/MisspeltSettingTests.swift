@@ -84,10 +84,10 @@ import Testing
     /// What Python's reader of JSON refuses, with its place.
     @Test(arguments: [
         ("{\"model_type\": \"llama\",\n \"hidden_size\": 64,\n}", "c.json:2:19: has a comma behind its last value"),
-        ("{\"model_type\": \"llama\", \"layers\": [1, 2,]}", "c.json:1:41: has a comma behind its last value"),
+        ("{\"model_type\": \"llama\", \"layers\": [1, 2,]}", "c.json:1:40: has a comma behind its last value"),
         ("{\"model_type\": \"llama\", # here\n\"a\": 1}", "c.json:1:25: has a key that is not in double quotes"),
         ("{\"model_type\": llama}", "c.json:1:16: has a value that is no JSON"),
-        ("{\"model_type\": \"llama\"} x", "c.json:1:25: goes on behind its end"),
+        ("{\"model_type\": \"llama\"} x", "c.json:1:25: is not JSON"),
     ]) func looseJSON(_ text: String, _ said: String) {
         let found = Imported.problems(text, .transformers, devices: 8, path: "c.json")
         #expect(found.contains { $0.contains(said) }, "\(found)")

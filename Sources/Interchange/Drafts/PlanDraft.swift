@@ -43,6 +43,9 @@ package struct PlanDraft: Sendable {
 
     package init() {}
 
+    /// Settings that a key of the plan names, as the file writes them.
+    var named: Set<String> { Set(entries.compactMap(\.origin)) }
+
     /// Notes settings that are in the plan together with one that a key came from.
     mutating func hold(_ settings: Setting?...) { held.formUnion(settings.compactMap { $0?.written }) }
 

@@ -5,10 +5,12 @@ struct SettingAccount {
     private var beside: [String] = []
     private var left: [String] = []
     private var entered: Set<String>
+    /// Settings that are in the plan under the name of another one.
+    private let held: Set<String>
     private let remarks: [String]
 
     init(_ draft: PlanDraft) {
-        entered = draft.held
+        (entered, held) = (draft.named, draft.held)
         remarks = draft.inferred + draft.left
     }
 
@@ -27,6 +29,10 @@ struct SettingAccount {
         guard entered.insert(setting.written).inserted, !isSaid(setting.written) else { return }
         if Self.isClass(setting.name) {
             hasClasses = true
+            return
+        }
+        if held.contains(setting.written) {
+            beside.append(setting.written)
             return
         }
         let isUnset = isWhole ? setting.value.isUnset : setting.value.isNothing
