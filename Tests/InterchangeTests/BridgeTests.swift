@@ -98,7 +98,7 @@ import Testing
         #expect(plan.batch == 512 && layout.data == 8 && layout.microbatch == 1)
         #expect(layout.sharding == .optimizer && layout.overlap.data && layout.flashAttention)
         #expect(plan.precision == .bf16 && layout.gradients ?? .fp32 == .fp32)
-        #expect(imported.ignored == ["model.rotary_base"])
+        #expect(plan.hyperparameters?.rotaryBase == 500_000, "\(imported.text)")
     }
 
     /// The recipe of DeepSeek-V3 on 1,024 H100: stages as a text, modules that are computed again.

@@ -144,7 +144,8 @@ enum DeepspeedExport: Exporter {
             root.add("zero_allow_untested_optimizer", true)
         }
         root.add("optimizer") { addOptimizer(plan, to: &$0) }
-        root.add("gradient_clipping", plan.train.map { $0.clip ?? 0 } ?? 1)
+        if plan.train == nil { addScheduler(plan, to: &root) }
+        root.add("gradient_clipping", plan.training.clip ?? 1)
         if layout.tensor > 1 { root.add("tensor_parallel") { $0.add("autotp_size", layout.tensor) } }
         if layout.context > 1 { root.add("sequence_parallel_size", layout.context) }
         if layout.expert > 1 || layout.expertTensor > 1, plan.model.mixtureLayers > 0 {
@@ -200,15 +201,42 @@ enum DeepspeedExport: Exporter {
         let name = plan.optimizer.name
         optimizer.add("type", names[name] ?? "AdamW")
         optimizer.add("params") {
-            $0.add("lr", plan.train?.learningRate ?? 3e-4)
+            let own = plan.training
+            $0.add("lr", own.learningRate ?? 3e-4)
             if name == .adamw || name == .lion {
-                $0.add("betas", .list((plan.train?.betas ?? [0.9, 0.95]).map(JSONText.number)))
+                $0.add("betas", .list((own.betas ?? [0.9, 0.95]).map(JSONText.number)))
             }
-            if name == .adamw { $0.add("eps", plan.train?.epsilon ?? 1e-8) }
+            if name == .adamw { $0.add("eps", own.epsilon ?? 1e-8) }
             if name == .sgd || name == .muon, plan.optimizer.momentum {
-                $0.add("momentum", plan.train?.momentum ?? (name == .muon ? 0.95 : 0.9))
+                $0.add("momentum", own.momentum ?? (name == .muon ? 0.95 : 0.9))
             }
-            $0.add("weight_decay", plan.train?.weightDecay ?? 0.1)
+            $0.add("weight_decay", own.weightDecay ?? 0.1)
+        }
+    }
+
+    /// The learning rate's course, as far as the plan states it. DeepSpeed's own end with the run, whose steps they name.
+    private static func addScheduler(_ plan: Plan, to root: inout JSONEntries) {
+        let own = plan.training
+        guard let warmup = own.warmup, let schedule = own.schedule else { return }
+        let steps = plan.tokens.flatMap { Int(exactly: ($0 / max(1, plan.tokensPerStep)).rounded(.up)) }
+        guard schedule == .constant || steps != nil else { return }
+        let rate = own.learningRate ?? 3e-4
+        let types: [Hyperparameters.Schedule: String] = [
+            .constant: "WarmupLR", .linear: "WarmupDecayLR", .cosine: "WarmupCosineLR",
+        ]
+        root.add("scheduler") {
+            $0.add("type", types[schedule] ?? "WarmupLR")
+            $0.add("params") {
+                if let steps, schedule != .constant { $0.add("total_num_steps", steps) }
+                if schedule == .cosine {
+                    $0.add("cos_min_ratio", rate > 0 ? (own.minLearningRate ?? 0) / rate : 0)
+                } else {
+                    $0.add("warmup_min_lr", 0)
+                    $0.add("warmup_max_lr", rate)
+                }
+                $0.add("warmup_num_steps", warmup)
+                $0.add("warmup_type", "linear")
+            }
         }
     }
 }

@@ -16,17 +16,24 @@ package enum DeepspeedImport {
         text: String, name: String, request: ImportRequest, library: Library
     ) throws(PlanProblems) -> ImportedPlan {
         var draft = PlanDraft()
+        let file = try TreeSettings.file(text: text, name: name, allowsLooseJSON: true)
+        if let loose = file.loose {
+            draft.note(
+                "the file \(loose.rule) (line \(loose.line ?? 1), column \(loose.column ?? 1)): DeepSpeed's own reader takes it, "
+                    + "and those of transformers and accelerate refuse the file")
+        }
         let reader = draft.reader(
-            ofFileWithoutModel: try TreeSettings.read(text: text, name: name), tool: "DeepSpeed", request: request,
-            collector: ProblemCollector(file: name))
+            ofFileWithoutModel: file.settings, tool: "DeepSpeed", request: request,
+            collector: ProblemCollector(file: name), library: library)
         let reading = DeepspeedReading(reader: reader, prefix: "")
         let data = reading.readDegrees(devices: request.devices, into: &draft)
         reading.readNumbers(into: &draft)
         reading.readZero(into: &draft)
         reading.readRecomputation(into: &draft)
         reading.readBatch(data: data, into: &draft)
-        reader.expect(DeepspeedReading.silent)
-        reader.reportMisspelt()
+        reading.readHyperparameters(into: &draft)
+        reader.know(DeepspeedReading.silent + DeepspeedReading.sections)
+        if !request.ignoresUnknown { reader.reportMisspelt() }
         return try draft.finished(
             reader, request: request, source: "a configuration of DeepSpeed", framework: "deepspeed", library: library)
     }
@@ -52,6 +59,29 @@ struct DeepspeedReading {
         "fp16.hysteresis", "fp16.min_loss_scale", "zero_optimization.offload_optimizer.pin_memory",
         "zero_optimization.offload_param.pin_memory", "scheduler.type", "scheduler.params.warmup_min_lr",
         "scheduler.params.warmup_max_lr", "scheduler.params.warmup_num_steps", "scheduler.params.total_num_steps",
+    ]
+
+    /// Further keys at the root (deepspeed/runtime/constants.py and config.py of DeepSpeed 0.19).
+    static let sections = [
+        "train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "sparse_gradients",
+        "gradient_predivide_factor", "communication_data_type", "seq_parallel_communication_data_type", "amp",
+        "autotuning",
+        "flops_profiler", "comms_logger", "csv_monitor", "tensorboard", "wandb", "comet", "monitor_config", "aio",
+        "elasticity", "compression_training", "data_efficiency", "curriculum_learning", "progressive_layer_drop",
+        "eigenvalue",
+        "sparse_attention", "quantize_training", "checkpoint", "nebula", "data_types", "hybrid_engine",
+        "zero_force_ds_cpu_optimizer",
+        "use_node_local_storage", "graph_harvesting", "compile", "torch_autocast", "memory_breakdown",
+        "disable_allgather",
+        "gradient_checkpointing", "activation_checkpointing", "pipeline", "tensor_parallel", "sequence_parallel_size",
+        "expert_parallel", "timers", "weight_quantization", "vocabulary_size", "dataloader_drop_last",
+        "gradient_noise_scale",
+        "load_universal_checkpoint", "ignore_unused_parameters", "fp32_allreduce",
+        "zero_optimization.ignore_unused_parameters",
+        "zero_optimization.zero_hpz_partition_size", "zero_optimization.mics_hierarchical_params_gather",
+        "zero_optimization.memory_efficient_linear", "zero_optimization.elastic_checkpoint",
+        "zero_optimization.load_from_fp32_weights", "zero_optimization.offload_optimizer.nvme_path",
+        "zero_optimization.offload_param.nvme_path", "bfloat16",
     ]
 
     func key(_ name: String) -> String { prefix + name }
@@ -93,7 +123,7 @@ struct DeepspeedReading {
         guard devices % ranks == 0 else {
             let names = ["tensor_parallel.autotp_size", "pipeline.stages", "sequence_parallel_size"]
             let culprit = names.first { (count($0, in: 0...10_000_000) ?? 1) > 1 } ?? names[0]
-            reader.fail(
+            reader.misfit(
                 key(culprit), "the degrees make \(ranks) ranks, which do not divide \(devices) devices",
                 fix: "change a degree, or say --world")
             return nil
@@ -145,6 +175,26 @@ struct DeepspeedReading {
             draft.set("optimizer.name", .word(optimizer), from: place("optimizer.type"))
         }
         reader.expect([key("optimizer.params.torch_adam"), key("optimizer.params.adam_w_mode")])
+    }
+
+    func readHyperparameters(into draft: inout PlanDraft) {
+        let parameters = "optimizer.params."
+        draft.takeHyperparameters(
+            reader,
+            [
+                ("learningRate", [key(parameters + "lr")]), ("eps", [key(parameters + "eps")]),
+                ("weightDecay", [key(parameters + "weight_decay")]), ("momentum", [key(parameters + "momentum")]),
+                ("clip", [key("gradient_clipping")]), ("warmup", [key("scheduler.params.warmup_num_steps")]),
+            ])
+        draft.takeBetas(reader, key(parameters + "betas"))
+        draft.takeSchedule(
+            reader, key("scheduler.type"),
+            ["warmuplr": "constant", "warmupdecaylr": "linear", "warmupcosinelr": "cosine"])
+        draft.takeMinimum(reader, share: key("scheduler.params.cos_min_ratio"), of: draft.learningRate)
+        // What is left is added by the schedule that an export writes.
+        if let most = place("scheduler.params.warmup_max_lr"), most.value == place(parameters + "lr")?.value {
+            draft.hold(most)
+        }
     }
 
     /// ZeRO, and what it offloads.
@@ -243,7 +293,7 @@ struct DeepspeedReading {
         case (let batch?, nil, let steps):
             let slices = product(1, steps ?? 1) ?? 0
             guard slices > 0, batch % slices == 0 else {
-                reader.fail(
+                reader.misfit(
                     key("train_batch_size"),
                     "is no multiple of accumulation \(steps ?? 1) · \(data) data-parallel ranks",
                     fix: "change one of them, or say --world")

@@ -1,5 +1,5 @@
 package import Plans
-package import Reading
+internal import Reading
 
 /// The plan that an import made of another tool's file, with its remarks.
 package struct ImportedPlan: Sendable {
@@ -30,13 +30,15 @@ package struct ImportRequest: Sendable {
     package var vocab: Int?
     /// The model, for files that hold none: a shape's name, a Hugging Face configuration, or a number of parameters.
     package var model: String?
+    /// Whether settings that the tool does not know are left aside.
+    package var ignoresUnknown = false
 
     package init(
         devices: Int? = nil, cluster: String? = nil, tokens: Double? = nil, framework: String? = nil,
-        vocab: Int? = nil, model: String? = nil
+        vocab: Int? = nil, model: String? = nil, ignoresUnknown: Bool = false
     ) {
         (self.devices, self.cluster, self.tokens, self.framework) = (devices, cluster, tokens, framework)
-        (self.vocab, self.model) = (vocab, model)
+        (self.vocab, self.model, self.ignoresUnknown) = (vocab, model, ignoresUnknown)
     }
 
     /// The cluster that is assumed where neither the file nor the user names one.
@@ -51,9 +53,12 @@ extension PlanDraft {
     ///   - reader: the settings, all of them read.
     ///   - source: the tool and the kind of file, for people.
     ///   - framework: the software of the file's tool.
+    ///   - translation: what made the reader's settings from those of the file; nil: they are the file's own.
+    ///   - unknown: what the tool does not know and the user leaves aside.
     /// - Throws: every problem of the file, and of the plan that it makes.
-    package func finished(
-        _ reader: SettingsReader, request: ImportRequest, source: String, framework: String?, library: Library
+    func finished(
+        _ reader: SettingsReader, request: ImportRequest, source: String, framework: String?, library: Library,
+        translation: MegatronTranslation? = nil, unknown: [String] = []
     ) throws(PlanProblems) -> ImportedPlan {
         var draft = self
         if let cluster = request.cluster {
@@ -78,7 +83,16 @@ extension PlanDraft {
                     + "as if it were not stated")
         }
 
-        let ignored = reader.ignored.map(\.written)
+        let undecided = reader.open.filter { !reader.decided.contains($0) }
+        if !undecided.isEmpty {
+            draft.leave("\(undecided.joined(separator: ", ")): auto, which the training script decides")
+        }
+        var account = SettingAccount(draft)
+        for (setting, fate) in translation?.fates(reader) ?? reader.stated.map({ ($0, reader.fate($0)) }) {
+            account.enter(setting, fate, isWhole: reader.isWhole)
+        }
+        account.close(&draft, isWhole: reader.isWhole)
+        let ignored = unknown + account.allIgnored
         func text() -> String {
             draft.yaml(
                 header: ["Made from \(file(reader)), \(source).", ""] + draft.inferred.map { "Concluded: \($0)." })

@@ -28,28 +28,30 @@ extension ImportRequest {
 }
 
 extension PlanDraft {
-    /// Notes the settings that are left to the training script.
-    mutating func leaveOpen(_ reader: SettingsReader) {
-        guard !reader.open.isEmpty else { return }
-        leave("\(reader.open.joined(separator: ", ")): auto, which the training script decides")
-    }
-
     /// Leaves the tokens of a sequence to the model.
-    /// - Parameter reason: why the file does not say them, as a clause.
-    mutating func leaveSequenceOpen(_ reason: String) {
-        leaveOpen("model.sequence", because: "the model's own, since \(reason); change it in the plan") {
-            Figures.grouped($0.model.sequence)
+    /// - Parameters:
+    ///   - reason: why the file does not say them, as a clause.
+    ///   - longest: tokens of the longest sequence of the model, where its configuration says it.
+    mutating func leaveSequenceOpen(_ reason: String, longest: Int?) {
+        leaveOpen("model.sequence", because: "since \(reason); change it in the plan") { plan in
+            let own = plan.model.sequence
+            let words =
+                longest.map { $0 == own } ?? true
+                ? "the model's own"
+                : "the plan's default, of up to \(Figures.grouped(longest ?? own)) that the model takes"
+            return "\(Figures.grouped(own)): \(words)"
         }
     }
 
     /// Begins to read a file of a tool whose files hold no model: takes the model that the user names, or reports that one is
     /// needed.
     mutating func reader(
-        ofFileWithoutModel settings: [Setting], tool: String, request: ImportRequest, collector: ProblemCollector
+        ofFileWithoutModel settings: [Setting], tool: String, request: ImportRequest, collector: ProblemCollector,
+        library: Library
     ) -> SettingsReader {
         let reader = SettingsReader(settings, collector: collector, leavesAuto: true)
-        leaveOpen(reader)
-        leaveSequenceOpen("files of \(tool) do not state it")
+        let longest = request.model.flatMap { ImportRequest.longest($0, library: library) }
+        leaveSequenceOpen("files of \(tool) do not state it", longest: longest)
         if let model = request.model {
             setModel(model)
         } else {
@@ -59,5 +61,15 @@ extension PlanDraft {
                     fix: "say it with --model, a shape such as llama3-8b or a Hugging Face configuration"))
         }
         return reader
+    }
+}
+
+extension ImportRequest {
+    /// Tokens of the longest sequence that a Hugging Face configuration names; nil: none.
+    static func longest(_ path: String, library: Library) -> Int? {
+        guard let file = library.existing(path), let root = JSONFile.value(file)?.map else { return nil }
+        let text = root["text_config"]?.map ?? root
+        return ["max_position_embeddings", "n_positions", "max_seq_len", "seq_length"].lazy
+            .compactMap { text[$0]?.count }.first
     }
 }

@@ -38,7 +38,16 @@ package struct PlanDraft: Sendable {
     /// What the plan cannot say, a sentence each.
     package private(set) var left: [String] = []
 
+    /// Settings that are in the plan, as the file writes them.
+    private(set) var held: Set<String> = []
+
     package init() {}
+
+    /// Settings that a key of the plan names, as the file writes them.
+    var named: Set<String> { Set(entries.compactMap(\.origin)) }
+
+    /// Notes settings that are in the plan together with one that a key came from.
+    mutating func hold(_ settings: Setting?...) { held.formUnion(settings.compactMap { $0?.written }) }
 
     /// Sets a key, once.
     /// - Parameters:
@@ -49,6 +58,7 @@ package struct PlanDraft: Sendable {
         entries.append(
             Entry(path: path.split(separator: ".").map(String.init), value: value, origin: origin?.written))
         origins[path] = origin
+        hold(origin)
     }
 
     package func has(_ path: String) -> Bool { entries.contains { $0.path.joined(separator: ".") == path } }
@@ -81,7 +91,8 @@ package struct PlanDraft: Sendable {
     /// Says what the plan takes for the keys that are open.
     mutating func sayOpen(_ plan: Plan) {
         for key in openKeys where !has(key.path) {
-            if let value = key.value(plan) { note("\(key.path) \(value): \(key.reason)") }
+            guard let value = key.value(plan) else { continue }
+            note("\(key.path) \(value)\(value.contains(":") ? ", " : ": ")\(key.reason)")
         }
     }
 
@@ -111,11 +122,12 @@ package struct PlanDraft: Sendable {
         "name", "model", "tokens", "samples", "cluster", "devices", "batch", "precision", "optimizer", "gradients",
         "loss",
         "lora", "packing", "rampupBatchSize", "framework", "layout", "run", "measured", "train",
+        "hyperparameters",
     ]
 
     static func quoted(_ text: String) -> String {
         let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-./_@ ".contains($0)) }
-        if Double(text) != nil, text.first != "0" || text.count == 1 { return text }
+        if Double(text) != nil, text.first != "0" || text.count == 1 || text.hasPrefix("0.") { return text }
         let isOther = ["null", "true", "false", "yes", "no", "on", "off", "~"].contains(text.lowercased())
         if isPlain, !isOther, text.first?.isLetter == true || text.first == "/", text.last?.isWhitespace == false {
             return text

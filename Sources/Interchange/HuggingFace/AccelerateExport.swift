@@ -89,6 +89,7 @@ enum AccelerateExport: Exporter {
                 $0.add("offload_optimizer_device", layout.offload?.optimizer ?? 0 > 0 ? "cpu" : "none")
                 $0.add("offload_param_device", "none")
                 $0.add("zero3_init_flag", false)
+                if plan.train == nil, let clip = plan.training.clip, clip > 0 { $0.add("gradient_clipping", clip) }
             }
         }
         let isHybrid = isSharded && layout.shardRanks < layout.data * layout.context

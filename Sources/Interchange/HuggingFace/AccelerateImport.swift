@@ -11,12 +11,14 @@ package enum AccelerateImport {
         var draft = PlanDraft()
         let reader = draft.reader(
             ofFileWithoutModel: try TreeSettings.read(text: text, name: name), tool: "accelerate", request: request,
-            collector: ProblemCollector(file: name))
+            collector: ProblemCollector(file: name), library: library)
         let reading = AccelerateReading(reader: reader)
         reading.read(into: &draft, request: request)
-        reader.expect(AccelerateReading.silent)
-        reading.reportUnknown()
-        reader.reportMisspelt()
+        reader.know(AccelerateReading.silent)
+        if !request.ignoresUnknown {
+            reading.reportUnknown()
+            reader.reportMisspelt()
+        }
         return try draft.finished(
             reader, request: request, source: "a configuration of accelerate", framework: reading.framework,
             library: library)
@@ -36,7 +38,7 @@ struct AccelerateReading {
         "fsdp_config.fsdp_use_orig_params", "fsdp_config.fsdp_forward_prefetch", "fsdp_config.fsdp_backward_prefetch",
         "fsdp_config.fsdp_backward_prefetch_policy", "fsdp_config.fsdp_min_num_params",
         "deepspeed_config.zero3_init_flag",
-        "deepspeed_config.zero3_save_16bit_model", "deepspeed_config.gradient_clipping",
+        "deepspeed_config.zero3_save_16bit_model",
         "deepspeed_config.deepspeed_multinode_launcher", "dynamo_config.dynamo_backend",
     ]
 
@@ -79,7 +81,7 @@ struct AccelerateReading {
             draft.set("layout.sharding", .word("none"), from: reader.place("distributed_type"))
         }
         guard let devices, devices % others != 0 else { return }
-        reader.fail(
+        reader.misfit(
             reader.has("num_processes") ? "num_processes" : "distributed_type",
             "is no multiple of the other degrees, \(others) ranks", fix: "change it, or say --devices")
     }
@@ -228,6 +230,7 @@ struct AccelerateReading {
         if let steps = reader.count("deepspeed_config.gradient_accumulation_steps", in: 1...100_000_000) {
             draft.set("accumulation", .count(steps), from: place("gradient_accumulation_steps"))
         }
+        draft.takeHyperparameters(reader, [("clip", ["deepspeed_config.gradient_clipping"])])
         let devices = [("none", false), ("cpu", true), ("nvme", true)]
         if reader.choice("deepspeed_config.offload_optimizer_device", devices) ?? false {
             draft.set("layout.offload.optimizer", .flag(true), from: place("offload_optimizer_device"))
@@ -259,7 +262,7 @@ struct AccelerateReading {
         if let count = reader.count(prefix + "num_micro_batches", in: 1...100_000_000) {
             draft.set("accumulation", .count(count), from: reader.place(prefix + "num_micro_batches"))
         }
-        reader.expect([prefix + "gradient_clipping"])
+        draft.takeHyperparameters(reader, [("clip", [prefix + "gradient_clipping"])])
         let (ranks, overflow) = tensor.multipliedReportingOverflow(by: pipeline)
         return overflow ? 1 << 40 : ranks
     }

@@ -80,7 +80,9 @@ enum TransformersExport: Exporter {
             ExportedFile("training_args.yaml", entries(plan, layout: layout, context: context).yaml(header: notes))
         ]
         if let configuration = TransformersConfiguration(plan.model) {
-            files.append(ExportedFile("config.json", configuration.entries.map.written() + "\n"))
+            var entries = configuration.entries
+            if let base = plan.training.rotaryBase, plan.model.conventions.isRotary { entries.add("rope_theta", base) }
+            files.append(ExportedFile("config.json", entries.map.written() + "\n"))
         }
         if layout.sharding == .optimizer {
             files.append(
@@ -138,18 +140,19 @@ enum TransformersExport: Exporter {
     }
 
     private static func addTraining(_ plan: Plan, to root: inout JSONEntries) {
-        let train = plan.train
-        root.add("learning_rate", train?.learningRate ?? 3e-4)
-        root.add("warmup_steps", train?.warmup ?? 100)
-        root.add("weight_decay", train?.weightDecay ?? 0.1)
-        let betas = train?.betas ?? [0.9, 0.95]
+        let own = plan.training
+        root.add("learning_rate", own.learningRate ?? 3e-4)
+        root.add("warmup_steps", own.warmup ?? 100)
+        root.add("weight_decay", own.weightDecay ?? 0.1)
+        let betas = own.betas ?? [0.9, 0.95]
         if betas.count == 2 {
             root.add("adam_beta1", betas[0])
             root.add("adam_beta2", betas[1])
         }
-        root.add("adam_epsilon", train?.epsilon ?? 1e-8)
-        root.add("max_grad_norm", train.map { $0.clip ?? 0 } ?? 1)
-        root.add("lr_scheduler_type", train?.schedule == .constant ? "constant_with_warmup" : "cosine")
-        if let seed = train?.seed, let count = Int(exactly: seed) { root.add("seed", count) }
+        root.add("adam_epsilon", own.epsilon ?? 1e-8)
+        root.add("max_grad_norm", own.clip ?? 1)
+        let schedules: [Hyperparameters.Schedule: String] = [.constant: "constant_with_warmup", .linear: "linear"]
+        root.add("lr_scheduler_type", own.schedule.flatMap { schedules[$0] } ?? "cosine")
+        if let seed = own.seed, let count = Int(exactly: seed) { root.add("seed", count) }
     }
 }

@@ -21,23 +21,29 @@ package enum TransformersImport {
         let collector = ProblemCollector(file: name)
         if isConfiguration(Set(all.map(\.name))) {
             // The model's own reader takes the file; only its place is known here.
-            let reader = SettingsReader(all.filter { $0.name == "model_type" }, collector: collector)
+            let read: Set = ["model_type", "rope_theta", "rope_parameters.rope_theta"]
+            let reader = SettingsReader(
+                all.filter { $0.earlier == nil && read.contains($0.name) }, collector: collector)
+            draft.takeHyperparameters(reader, [("rotaryBase", ["rope_theta", "rope_parameters.rope_theta"])])
             reportUnknown(reader, hasOwnCode: all.contains { $0.name.hasPrefix("auto_map") }, library)
             draft.set("model.hf", .word(name), from: reader.place("model_type"))
             draft.set("layout", .word("auto"), from: nil)
-            draft.leaveSequenceOpen("a model's configuration does not state that of a run")
+            draft.leaveSequenceOpen(
+                "a model's configuration does not state that of a run",
+                longest: ImportRequest.longest(name, library: library))
             if request.devices == nil { reader.missing("devices", "a model's configuration names none; say --devices") }
             return try draft.finished(
                 reader, request: request, source: "a model's configuration of transformers", framework: nil,
                 library: library)
         }
         let reader = draft.reader(
-            ofFileWithoutModel: all, tool: "TrainingArguments", request: request, collector: collector)
+            ofFileWithoutModel: all, tool: "TrainingArguments", request: request, collector: collector,
+            library: library)
         let reading = TransformersReading(
             reader: reader, devices: request.devices, library: library, hasTokens: request.tokens != nil)
         let framework = reading.read(into: &draft)
-        reader.expect(TransformersReading.silent)
-        reader.reportMisspelt()
+        reader.know(TransformersReading.silent)
+        if !request.ignoresUnknown { reader.reportMisspelt() }
         return try draft.finished(
             reader, request: request, source: "TrainingArguments of transformers", framework: framework,
             library: library)
@@ -87,6 +93,7 @@ struct TransformersReading {
             "precision", .word(isHalf ? "bf16" : is16 ? "fp16" : "fp32"), from: reader.place(isHalf ? "bf16" : "fp16"))
         readOptimizer(into: &draft)
         readBatch(into: &draft)
+        readHyperparameters(into: &draft)
         let framework = readSharding(into: &draft)
         if is16, framework != "deepspeed" {
             draft.infer(
@@ -113,6 +120,29 @@ struct TransformersReading {
             draft.leave("parallelism_config: an object of the training script, which a file cannot hold")
         }
         return framework
+    }
+
+    private func readHyperparameters(into draft: inout PlanDraft) {
+        draft.takeHyperparameters(
+            reader,
+            [
+                ("learningRate", ["learning_rate"]), ("weightDecay", ["weight_decay"]), ("eps", ["adam_epsilon"]),
+                ("clip", ["max_grad_norm"]), ("seed", ["seed"]),
+            ])
+        draft.takeBetas(reader, "adam_beta1", "adam_beta2", defaults: (0.9, 0.999))
+        draft.takeSchedule(
+            reader, "lr_scheduler_type",
+            ["linear": "linear", "cosine": "cosine", "constant": "constant", "constant_with_warmup": "constant"])
+        let steps =
+            reader.has("max_steps") ? reader.count("max_steps", in: -1...Int(1e12)).flatMap { $0 > 0 ? $0 : nil } : nil
+        // Steps count before a share of them; of today's release a number below 1 is such a share.
+        let stated = reader.has("warmup_steps") ? reader.number("warmup_steps", in: 0...1e9) : nil
+        if let stated, stated >= 1 || stated == 0 {
+            draft.takeHyperparameters(reader, [("warmup", ["warmup_steps"])])
+        } else if stated != nil {
+            draft.takeWarmup(reader, share: "warmup_steps", of: steps)
+        }
+        if stated ?? 0 == 0, reader.has("warmup_ratio") { draft.takeWarmup(reader, share: "warmup_ratio", of: steps) }
     }
 
     private func readOptimizer(into draft: inout PlanDraft) {
@@ -252,15 +282,25 @@ struct TransformersReading {
             let collector = ProblemCollector(file: path)
             var scratch = PlanDraft()
             let other = SettingsReader(settings, collector: collector, leavesAuto: true)
-            draft.leaveOpen(other)
             readOther(other, into: &scratch)
+            let undecided = other.open.filter { !other.decided.contains($0) }
+            if !undecided.isEmpty {
+                draft.leave("\(undecided.joined(separator: ", ")): auto, which the training script decides")
+            }
             collector.problems.forEach(reader.collector.adopt)
             let moved = settings.filter { $0.earlier == nil && $0.value != .word("auto") }.map {
                 Setting(
                     name: $0.name, written: "deepspeed (\($0.written))", value: $0.value, line: setting.line,
                     column: setting.column)
             }
-            readOther(SettingsReader(moved, collector: ProblemCollector(file: path)), into: &draft)
+            let again = SettingsReader(moved, collector: ProblemCollector(file: path))
+            readOther(again, into: &draft)
+            let unread = again.ignored.map { setting in "\(path) \(setting.name)" }
+            if !unread.isEmpty {
+                draft.leave(
+                    "\(unread.joined(separator: ", ")): a plan cannot say them, or the file that names them says them too"
+                )
+            }
         } catch {
             error.problems.forEach(reader.collector.adopt)
         }

@@ -30,7 +30,7 @@ package enum ImportFormat: String, CaseIterable, Sendable {
     /// The format of a file; nil: it looks like none.
     package static func detect(text: String, name: String) -> ImportFormat? {
         if TorchtitanDetection.looks(text) { return .torchtitan }
-        guard let settings = try? TreeSettings.read(text: text, name: name) else {
+        guard let settings = try? TreeSettings.file(text: text, name: name, allowsLooseJSON: true).settings else {
             // No other tool that is known here has files of TOML.
             if name.lowercased().hasSuffix(".toml") { return .torchtitan }
             if TreeDetection.isTree(text, name: name) { return TreeDetection.damaged(text) }
@@ -43,6 +43,19 @@ package enum ImportFormat: String, CaseIterable, Sendable {
         if AccelerateImport.looks(keys) { return .accelerate }
         if DeepspeedImport.looks(keys) { return .deepspeed }
         return nil
+    }
+
+    /// Whether a file is a plan of ours already.
+    package static func isPlan(_ file: ForeignText) -> Bool {
+        guard let settings = try? TreeSettings.read(text: file.text, name: file.name) else { return false }
+        let roots = Set(settings.map { String($0.name.prefix { $0 != "." }) })
+        let own: Set = [
+            "name", "model", "tokens", "samples", "cluster", "devices", "batch", "precision", "optimizer", "gradients",
+            "loss", "lora", "frozen", "quantized", "packing", "padding", "rampupBatchSize", "accumulation", "framework",
+            "layout", "offload", "run", "measured", "train", "hyperparameters", "source",
+        ]
+        return roots.isSubset(of: own) && roots.contains("model")
+            && !roots.isDisjoint(with: ["layout", "cluster", "devices"])
     }
 
     /// The format of the files of one run; nil: none of them tells it.

@@ -55,13 +55,12 @@ package enum MaxTextImport {
         reading.readLayout(into: &draft)
         reading.readBatch(into: &draft)
         reading.readTraining(into: &draft)
+        reading.readHyperparameters(into: &draft)
         // Defaults are no settings of the file.
-        reader.expect(
-            reader.ignored.filter { setting in
-                !stated.contains(setting.name) || MaxTextReading.isSilent(setting.name)
-                    || MaxTextReading.saysNothing(setting.value)
-            }.map(\.name))
-        reader.reportMisspelt(stated: stated)
+        reader.leaveAside { !stated.contains($0.name) }
+        reader.expect(reader.ignored.filter { MaxTextReading.saysNothing($0.value) }.map(\.name))
+        reader.know(reader.ignored.map(\.name).filter(MaxTextReading.isSilent))
+        if !request.ignoresUnknown { reader.reportMisspelt(stated: stated) }
         return try draft.finished(
             reader, request: request, source: "a configuration of MaxText", framework: "maxtext", library: library)
     }
@@ -333,7 +332,7 @@ struct MaxTextReading {
         if micro % parts == 0 {
             set(&draft, "layout.microbatch", .count(micro / parts), "per_device_batch_size")
         } else {
-            reader.fail(
+            reader.misfit(
                 "per_device_batch_size",
                 "makes \(micro) sequences, which \(parts) parts of a step do not share equally",
                 fix: "change it or the degrees")

@@ -57,7 +57,7 @@ struct MaxTextMesh {
                 because: "hardware is tpu, and the file names no chips; say which with --cluster")
         }
         guard let outer = Self.product(between), let inner = Self.product(inside) else {
-            reader.fail("ici_fsdp_parallelism", "and the other axes make more ranks than there are devices anywhere")
+            reader.misfit("ici_fsdp_parallelism", "and the other axes make more ranks than there are devices anywhere")
             return nil
         }
         let hasRest = (inside.values.contains(-1), between.values.contains(-1))
@@ -70,7 +70,7 @@ struct MaxTextMesh {
         }
         let all = total ?? (inner * groups)
         guard all % groups == 0 else {
-            reader.fail("num_slices", "\(groups) slices do not share \(all) devices equally", fix: "say --devices")
+            reader.misfit("num_slices", "\(groups) slices do not share \(all) devices equally", fix: "say --devices")
             return nil
         }
         guard Self.fill(&between, to: groups, reader, "dcn"), Self.fill(&inside, to: all / groups, reader, "ici") else {
@@ -101,13 +101,14 @@ struct MaxTextMesh {
             return false
         }
         guard total % used == 0 else {
-            reader.fail(name, "the axes make \(used) ranks, which do not divide \(total) devices", fix: "say --devices")
+            reader.misfit(
+                name, "the axes make \(used) ranks, which do not divide \(total) devices", fix: "say --devices")
             return false
         }
         if let axis = open.first {
             degrees[axis] = total / used
         } else if used != total {
-            reader.fail(name, "the axes make \(used) ranks for \(total) devices", fix: "say --devices \(used)")
+            reader.misfit(name, "the axes make \(used) ranks for \(total) devices", fix: "say --devices \(used)")
             return false
         }
         return true

@@ -8,13 +8,26 @@ package struct MegatronArguments {
     package var kind = ""
     /// Devices of the run, as the launcher's options or the log say.
     package var devices: Setting?
+    /// Why the devices are not known, as a clause; nil: nothing says them.
+    private(set) var whyUnknown: String?
+    /// How the devices were found, where no option says them alone.
+    private(set) var devicesNote: String?
+    /// What the script leaves to the environment, and how it was decided.
+    private(set) var decided: [String] = []
+    /// Arguments that no release has, where the user leaves them aside.
+    private(set) var unknown: [String] = []
+    /// Whether every argument of the program is there, with its default where the run does not state it.
+    private(set) var isWhole = false
+    private let ignoresUnknown: Bool
     /// Seconds of the steps that a log prints, in order.
     package var stepSeconds: [Double] = []
 
     /// Reads the arguments of `text`. Flags that are unknown are reported with the nearest known.
-    package init(text: String, table: MegatronTable, collector: ProblemCollector) {
+    package init(text: String, table: MegatronTable, ignoresUnknown: Bool = false, collector: ProblemCollector) {
+        self.ignoresUnknown = ignoresUnknown
         if text.contains("- arguments -") {
             kind = "a log of Megatron-LM"
+            isWhole = true
             readLog(text, table: table, collector: collector)
             return
         }
@@ -24,11 +37,12 @@ package struct MegatronArguments {
         if first?.hasPrefix("--") == true {
             kind = "a list of Megatron-LM's arguments"
             // Every line is a command of its own, whose words are arguments.
-            read(ShellScript(text).commands.flatMap { $0 }, table: table, collector: collector)
+            read(ShellScript(text).commands.flatMap { $0 }, launch: [], table: table, collector: collector)
             return
         }
         kind = "a script that starts Megatron-LM"
-        let script = ShellScript(text, file: collector.file)
+        let batch = BatchDirectives(text)
+        let script = ShellScript(text, file: collector.file, environment: batch.variables)
         // A script that hands its command to a scheduler as text holds it in a variable.
         let held = script.variables.sorted { $0.key < $1.key }.map(\.value)
         func most(_ candidates: [[PlacedText]]) -> (words: [PlacedText], known: Int)? {
@@ -42,7 +56,12 @@ package struct MegatronArguments {
                     fix: "give a script that calls pretrain_gpt.py, a list of its arguments, or its log"))
             return
         }
-        read(best.words, table: table, collector: collector)
+        let words = Self.split(best.words)
+        // A script that hands its command to another program as text starts its processes there.
+        let start =
+            LauncherOptions.isStart(words) ? nil : script.commands.map(Self.split).first(where: LauncherOptions.isStart)
+        decided = script.decisions.remarks(on: best.words + (start ?? []))
+        read(best.words, launch: start ?? [], batch: batch, table: table, collector: collector)
     }
 
     private static func known(_ command: [PlacedText], table: MegatronTable) -> Int {
@@ -71,11 +90,20 @@ package struct MegatronArguments {
         "--standalone", "--no-python", "--num_nodes", "--num_gpus", "--hostfile", "--ntasks", "--nodes", "--gpus",
     ]
 
-    private mutating func read(_ command: [PlacedText], table: MegatronTable, collector: ProblemCollector) {
+    /// - Parameter launch: the command that starts the processes, where that is another one.
+    private mutating func read(
+        _ command: [PlacedText], launch: [PlacedText], batch: BatchDirectives = BatchDirectives(), table: MegatronTable,
+        collector: ProblemCollector
+    ) {
         let words = Self.split(command)
         // Where a program is named, what stands before it belongs to the launcher.
         let program = words.firstIndex { $0.string.hasSuffix(".py") }
-        devices = LauncherOptions.devices(words, unknownNodes: 1)
+        let launched = LauncherOptions(
+            launch.isEmpty ? Array(words.prefix(program ?? words.count)) : launch, batch: batch)
+        (devices, whyUnknown) = (launched.devices, launched.whyUnknown)
+        devicesNote = launched.note
+        var strangers: [(flag: String, line: Int)] = []
+        defer { reportUnknown(strangers, words, collector) }
         if let program, let kind = Self.otherProgram(words[program].string) {
             let place = words[program].place
             collector.report(
@@ -99,10 +127,16 @@ package struct MegatronArguments {
                 let isLauncher = program == nil && Self.launcher.contains(flag)
                 if !isLauncher {
                     let known = table.arguments.keys.sorted()
-                    let near = Spelling.nearest(to: flag, among: known) ?? known.first { $0.hasPrefix(flag) }
-                    collector.report(
-                        flag, line: word.place.line, column: word.place.column, rule: "unknown argument",
-                        fix: near.map { "did you mean \($0)?" } ?? "no release of Megatron-LM has it; remove it")
+                    let near = NameTree.nearest(flag, among: known) ?? known.first { $0.hasPrefix(flag) }
+                    if ignoresUnknown {
+                        unknown.append(flag + (near.map { " (did you mean \($0)?)" } ?? ""))
+                    } else if let near {
+                        collector.report(
+                            flag, line: word.place.line, column: word.place.column, rule: "unknown argument",
+                            fix: "did you mean \(near)? else go on without it with --ignore-unknown")
+                    } else {
+                        strangers.append((flag, word.place.line))
+                    }
                 }
                 while index < words.count, !words[index].string.hasPrefix("--") { index += 1 }
                 continue
@@ -127,6 +161,22 @@ package struct MegatronArguments {
                     name: argument.destination, written: flag, value: value, line: word.place.line,
                     column: word.place.column, isSwitch: argument.arity == .none))
         }
+    }
+
+    /// Reports the arguments that no release has and no one is near, all in one line.
+    private func reportUnknown(
+        _ strangers: [(flag: String, line: Int)], _ words: [PlacedText], _ collector: ProblemCollector
+    ) {
+        guard let first = strangers.first else { return }
+        let place = words.first { Self.name($0.string).flag == first.flag }?.place ?? (line: first.line, column: 1)
+        let others = strangers.dropFirst().map { "\($0.flag) (line \($0.line))" }
+        collector.report(
+            first.flag, line: place.line, column: place.column,
+            rule: others.isEmpty
+                ? "unknown argument: no release of Megatron-LM has it"
+                : "unknown argument, and so are \(others.joined(separator: ", ")): no release of Megatron-LM has them",
+            fix: "go on without \(others.isEmpty ? "it" : "them") with --ignore-unknown, or remove "
+                + (others.isEmpty ? "it" : "them"))
     }
 
     /// The kind of model that a program of Megatron-LM trains, in words; nil: a decoder of text.

@@ -10,41 +10,52 @@ package enum MegatronImport {
         text: String, name: String, request: ImportRequest, library: Library
     ) throws(PlanProblems) -> ImportedPlan {
         let collector = ProblemCollector(file: name)
-        let arguments = MegatronArguments(text: text, table: try MegatronTable.read(library), collector: collector)
+        let arguments = MegatronArguments(
+            text: text, table: try MegatronTable.read(library), ignoresUnknown: request.ignoresUnknown,
+            collector: collector)
         guard !arguments.settings.isEmpty else { throw collector.all }
         let reader = SettingsReader(arguments.settings, collector: collector)
         var draft = PlanDraft()
-        let framework = Self.read(reader, devices: arguments.devices, request: request, into: &draft)
+        reader.isWhole = arguments.isWhole
+        for line in arguments.decided { draft.note(line) }
+        if let note = arguments.devicesNote, request.devices == nil { draft.note(note) }
+        let framework = Self.read(
+            reader, devices: arguments.devices, whyUnknown: arguments.whyUnknown, request: request, into: &draft)
         if let seconds = Self.steady(arguments.stepSeconds) {
             draft.infer(
                 "measured.seconds", .number(seconds),
                 because: "the median of the later half of the \(arguments.stepSeconds.count) steps that the log prints")
         }
         return try draft.finished(
-            reader, request: request, source: arguments.kind, framework: framework, library: library)
+            reader, request: request, source: arguments.kind, framework: framework, library: library,
+            unknown: arguments.unknown)
     }
 
     /// Reads arguments, or settings of another tool under the names of arguments, into a draft.
     /// - Parameters:
     ///   - devices: the setting that says how many devices there are.
+    ///   - whyUnknown: why the file does not say how many devices there are, as a clause.
     ///   - dialect: how the tool spells arguments.
     /// - Returns: the software.
     @discardableResult
     static func read(
-        _ reader: SettingsReader, devices: Setting?, dialect: MegatronDialect = MegatronDialect(),
+        _ reader: SettingsReader, devices: Setting?, whyUnknown: String? = nil,
+        dialect: MegatronDialect = MegatronDialect(),
         request: ImportRequest,
         into draft: inout PlanDraft
     ) -> String {
         var stated: Int?
         if case .word(let word)? = devices?.value, let count = Int(word), count > 0 { stated = count }
         var reading = MegatronReading(
-            reader: reader, devices: request.devices ?? stated, vocab: request.vocab, dialect: dialect)
+            reader: reader, devices: request.devices ?? stated, vocab: request.vocab, dialect: dialect,
+            whyUnknown: whyUnknown)
         reading.readModel(into: &draft)
         reading.readTraining(into: &draft)
         reading.readLayout(into: &draft)
         reading.readBatch(into: &draft)
+        reading.readHyperparameters(into: &draft)
         if let devices, let stated { draft.set("devices", .count(stated), from: devices) }
-        reader.expect(MegatronReading.silent)
+        reader.know(MegatronReading.silent)
         return reading.framework(&draft)
     }
 
@@ -73,18 +84,32 @@ struct MegatronReading {
     /// Entries of the vocabulary as the user says them.
     let vocab: Int?
     let dialect: MegatronDialect
+    /// Why the devices are not known, as a clause.
+    let whyUnknown: String?
 
     private(set) var layers = 0
+    /// Whether queries and keys have rotary positions.
+    private(set) var isRotary = false
     private(set) var sequence = 0
     private(set) var hasExperts = false
     private(set) var hasLatent = false
     private(set) var hybrid: MegatronHybrid?
 
-    /// Arguments that say where data and logs are: no part of a plan, and not worth a line.
+    init(
+        reader: SettingsReader, devices: Int?, vocab: Int?, dialect: MegatronDialect, whyUnknown: String?
+    ) {
+        (self.reader, self.devices, self.vocab) = (reader, devices, vocab)
+        (self.dialect, self.whyUnknown) = (dialect, whyUnknown)
+    }
+
+    /// Arguments that say where data and logs are, or how rows are routed and weights begin: no part of a plan.
     static let silent = [
         "data_path", "split", "save", "load", "tensorboard_dir", "log_interval", "eval_interval", "eval_iters",
         "tokenizer_type", "tokenizer_model", "vocab_file", "merge_file", "wandb_project", "wandb_exp_name",
-        "distributed_backend", "use_mcore_models", "seed",
+        "distributed_backend", "moe_router_load_balancing_type", "moe_aux_loss_coeff", "moe_permute_fusion",
+        "moe_router_dtype", "moe_router_score_function", "moe_router_num_groups", "fp8_amax_history_len",
+        "fp8_amax_compute_algo", "fp8_margin", "fp8_interval", "fp8_wgrad", "init_method_std", "attention_dropout",
+        "hidden_dropout", "megatron_fsdp_grad_comm_dtype", "megatron_fsdp_main_params_dtype",
     ]
 
     /// Reports an argument that the file lacks, as the tool spells it.
@@ -140,6 +165,7 @@ struct MegatronReading {
         let groups = reader.count("num_query_groups", in: 1...1_000_000)
         if sharesKeys {
             draft.set("model.kvHeads", .count(groups ?? 1), from: reader.place("num_query_groups"))
+            draft.hold(reader.place("group_query_attention"))
         }
         hasLatent = reader.flag("multi_latent_attention") ?? false
         if let size = reader.count("kv_channels", in: 1...1_000_000), !hasLatent {
@@ -249,16 +275,12 @@ struct MegatronReading {
         }
         if let limit = reader.count("moe_router_group_topk", in: 1...1_000_000) {
             draft.set("model.moe.nodeLimit", .count(limit), from: reader.place("moe_router_group_topk"))
-            reader.expect(["moe_router_num_groups"])
         }
         if let latent = reader.count("moe_latent_size", in: 1...1_000_000) {
             draft.set("model.moe.latentSize", .count(latent), from: reader.place("moe_latent_size"))
         }
         readExpertPattern(into: &draft)
-        reader.expect([
-            "moe_router_load_balancing_type", "moe_aux_loss_coeff", "moe_grouped_gemm", "moe_permute_fusion",
-            "moe_router_dtype", "moe_router_score_function",
-        ])
+        reader.expect(["moe_grouped_gemm"])
     }
 
     /// `--moe-layer-freq`: the first block of every n has experts, or a list of ones and zeros.
@@ -316,7 +338,7 @@ struct MegatronReading {
         }
     }
 
-    private func readPositions(into draft: inout PlanDraft, isRMS: Bool) {
+    private mutating func readPositions(into draft: inout PlanDraft, isRMS: Bool) {
         let stated = reader.word("position_embedding_type")
         let isRotary =
             (reader.flag("use_rotary_position_embeddings") ?? false) || ["rope", "mrope", "yarn"].contains(stated)
@@ -332,6 +354,7 @@ struct MegatronReading {
                 "position_embedding_type", "is not known here", fix: "learned_absolute, rope, mrope, yarn or none")
             return
         }
+        self.isRotary = kind == "rotary" || hasLatent
         if kind != (isRMS ? "rotary" : "learned") {
             draft.set(
                 "model.positions", .word(kind),
@@ -353,33 +376,5 @@ struct MegatronReading {
         } else if !isLinear, !isRMS {
             draft.set("model.biases", .word("none"), from: place)
         }
-    }
-}
-
-/// Which blocks have experts.
-enum MegatronPattern {
-    /// - Parameters:
-    ///   - text: a number n (the first of every n blocks), or a sum of lists such as `[0]*3+[1]*58`.
-    ///   - isList: whether the text is a list without brackets.
-    /// - Returns: nil: it is neither, or another number of blocks.
-    static func blocks(_ text: String, isList: Bool, layers: Int) -> [Bool]? {
-        if !isList, let step = Int(text) {
-            return step > 0 ? (0..<layers).map { $0 % step == 0 } : nil
-        }
-        let plain = text.filter { !$0.isWhitespace && !"()'\"".contains($0) }
-        var pattern: [Bool] = []
-        for term in (isList && !plain.contains("[") ? "[\(plain)]" : plain).split(separator: "+") {
-            let parts = term.split(separator: "*")
-            guard let list = parts.first, list.hasPrefix("["), list.hasSuffix("]"), parts.count <= 2 else { return nil }
-            let ones = list.dropFirst().dropLast().split(separator: ",").map {
-                $0 == "1" ? true : $0 == "0" ? false : nil
-            }
-            let times = parts.count == 2 ? Int(parts[1]) : 1
-            guard let times, times >= 0, times <= layers, !ones.contains(nil),
-                pattern.count + ones.count * times <= layers
-            else { return nil }
-            for _ in 0..<times { pattern += ones.compactMap { $0 } }
-        }
-        return pattern.count == layers ? pattern : nil
     }
 }

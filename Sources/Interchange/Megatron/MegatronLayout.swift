@@ -31,14 +31,15 @@ extension MegatronReading {
             }
             if used.1 || used.0 == 0 || devices % used.0 != 0 {
                 let name = tensor > 1 ? "tensor_model_parallel_size" : "pipeline_model_parallel_size"
-                reader.fail(
+                reader.misfit(
                     reader.has(name) ? name : "context_parallel_size",
                     "tensor \(tensor) · pipeline \(pipeline) · context \(context) ranks do not divide \(devices) devices",
                     fix: "change a degree, or say --devices")
             }
         } else {
             draft.note(
-                "layout.data: 1, since the file does not say how many devices there are; say it with --devices")
+                "layout.data: 1, since \(whyUnknown ?? "the file does not say how many devices there are"); say it with "
+                    + "--devices")
             draft.set("layout.data", .count(1), from: nil)
         }
         readStages(pipeline: pipeline, into: &draft)
@@ -66,7 +67,7 @@ extension MegatronReading {
     func framework(_ draft: inout PlanDraft) -> String {
         let old = ["DDP_impl", "checkpoint_activations", "activations_checkpoint_method", "data_impl"].filter(
             reader.has)
-        reader.expect(["DDP_impl", "data_impl"])
+        reader.expect(["DDP_impl", "data_impl", "use_mcore_models"])
         guard let name = old.first, let setting = reader.place(name), setting.written.hasPrefix("--"),
             !(reader.flag("use_flash_attn") ?? false), !(reader.flag("use_mcore_models") ?? false)
         else {
@@ -99,7 +100,7 @@ extension MegatronReading {
             if layers > 0, counted % pipeline == 0, (counted / pipeline) % each == 0 {
                 virtual = counted / pipeline / each
             } else if layers > 0 {
-                reader.fail(
+                reader.misfit(
                     origin, "does not divide the \(layers) blocks of \(pipeline) pipeline ranks",
                     fix: "change it or \(dialect.spelling("pipeline_model_parallel_size"))")
             }
@@ -257,7 +258,6 @@ extension MegatronReading {
             if let word = reader.word(format), word.contains("bf16") || word.contains("bfloat16") {
                 draft.set("layout.gradients", .word("bf16"), from: reader.place(format))
             }
-            reader.expect(["megatron_fsdp_grad_comm_dtype", "megatron_fsdp_main_params_dtype"])
         } else if reader.flag("use_torch_fsdp2") ?? false {
             (sharding, place) = ("parameters", reader.place("use_torch_fsdp2"))
         } else if reader.flag("use_distributed_optimizer") ?? false {
@@ -271,7 +271,7 @@ extension MegatronReading {
             let context = degree("context_parallel_size") ?? 1
             let (shards, overflow) = ranks.multipliedReportingOverflow(by: context)
             if overflow || shards % copies != 0 {
-                reader.fail(
+                reader.misfit(
                     "num_distributed_optimizer_instances",
                     "does not divide the \(ranks) data and \(context) context ranks")
             } else {

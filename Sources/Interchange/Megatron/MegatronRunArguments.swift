@@ -90,28 +90,48 @@ extension MegatronExport {
     static func addRun(_ plan: Plan, _ context: ExportContext, to list: inout List) {
         if let train = plan.train {
             list.add("--train-iters", train.steps)
-            list.add("--lr", train.learningRate)
-            list.add("--min-lr", train.minLearningRate)
-            list.add("--lr-warmup-iters", train.warmup)
-            list.add("--lr-decay-style", train.schedule.rawValue)
-            if plan.optimizer.name == .adamw || plan.optimizer.name == .lion, train.betas.count == 2 {
-                list.add("--adam-beta1", train.betas[0])
-                list.add("--adam-beta2", train.betas[1])
-                list.add("--adam-eps", train.epsilon)
-            }
-            list.add("--weight-decay", train.weightDecay)
-            list.add("--clip-grad", train.clip ?? 0)
-            list.add("--seed", train.seed)
         } else if let tokens = plan.tokens {
             let sequences = tokens / max(1, plan.tokensPerStep) * Double(plan.batch)
             list.add("--train-samples", Int(exactly: sequences.rounded(.up)) ?? Int.max)
         } else {
             list.add("--train-iters", 100)
         }
+        addHyperparameters(plan, countsSamples: plan.train == nil && plan.tokens != nil, to: &list)
         list.add("--mock-data")
         if let every = context.saveEvery {
             list.add("--save", "checkpoints")
             list.add("--save-interval", every)
         }
+    }
+
+    /// - Parameter countsSamples: whether the length of the run is in sequences; so is its warm-up then.
+    private static func addHyperparameters(_ plan: Plan, countsSamples: Bool, to list: inout List) {
+        let own = plan.training
+        func add(_ flag: String, _ value: (any CustomStringConvertible)?) {
+            if let value { list.add(flag, value) }
+        }
+        add("--lr", own.learningRate)
+        add("--min-lr", own.minLearningRate)
+        if countsSamples {
+            add("--lr-warmup-samples", own.warmup.map { $0.multipliedReportingOverflow(by: plan.batch).partialValue })
+        } else {
+            add("--lr-warmup-iters", own.warmup)
+        }
+        add("--lr-decay-style", own.schedule?.rawValue)
+        if plan.optimizer.name == .adamw || plan.optimizer.name == .lion {
+            add("--adam-beta1", own.betas?.first)
+            add("--adam-beta2", own.betas?.last)
+            add("--adam-eps", own.epsilon)
+        }
+        if plan.train == nil, plan.optimizer.name == .sgd, plan.optimizer.momentum {
+            add("--sgd-momentum", own.momentum)
+        }
+        if plan.train == nil, plan.optimizer.name == .muon { add("--muon-momentum", own.momentum) }
+        add("--weight-decay", own.weightDecay)
+        add("--clip-grad", own.clip)
+        add("--seed", own.seed)
+        guard plan.model.conventions.positions == .rotary || plan.model.mla != nil else { return }
+        // Megatron-LM's argument is a whole number.
+        add("--rotary-base", own.rotaryBase.map { Int(exactly: $0.rounded()).map(String.init) ?? "\($0)" })
     }
 }

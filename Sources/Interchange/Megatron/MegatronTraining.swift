@@ -17,8 +17,14 @@ extension MegatronReading {
         reader.expect(["accumulate_allreduce_grads_in_fp32"])
         // `native` and `te` fuse the loss of logits that are in memory; `linear` keeps none.
         let fused = reader.flag("cross_entropy_loss_fusion") ?? false
-        if reader.word("cross_entropy_fusion_impl") == "linear", fused {
+        let way = reader.word("cross_entropy_fusion_impl")
+        if way == "linear", fused {
             draft.set("loss", .word("fused"), from: reader.place("cross_entropy_fusion_impl"))
+        } else if fused, let setting = reader.place("cross_entropy_loss_fusion") {
+            let beside = reader.place("cross_entropy_fusion_impl").map { ", \($0.written)" } ?? ""
+            draft.leave(
+                "\(setting.written)\(beside): a plan's loss is fused with the head or not at all; add it to exported files by "
+                    + "hand")
         }
     }
 
@@ -61,7 +67,7 @@ extension MegatronReading {
             if start > 0 { draft.set("precision.bf16LayersAtStart", .count(start), from: place) }
             if end > 0 { draft.set("precision.bf16LayersAtEnd", .count(end), from: place) }
         }
-        reader.expect(["fp8_amax_history_len", "fp8_amax_compute_algo", "fp8_margin", "fp8_interval", "fp8_wgrad"])
+        draft.hold(reader.place("bf16"), reader.place("fp8"), reader.place("fp8_format"), reader.place("fp4"))
     }
 
     private func readOptimizer(into draft: inout PlanDraft) {
@@ -119,13 +125,6 @@ extension MegatronReading {
             let isHidden = reader.flag("overlap_cpu_optimizer_d2h_h2d") ?? false
             draft.set("layout.offload.overlap", .flag(isHidden), from: reader.place("overlap_cpu_optimizer_d2h_h2d"))
         }
-        reader.expect([
-            "lr", "min_lr", "lr_decay_style", "lr_decay_iters", "lr_decay_samples", "lr_warmup_iters",
-            "lr_warmup_samples",
-            "lr_warmup_fraction", "weight_decay", "adam_beta1", "adam_beta2", "adam_eps", "clip_grad",
-            "init_method_std",
-            "attention_dropout", "hidden_dropout",
-        ])
     }
 
     mutating func readBatch(into draft: inout PlanDraft) {

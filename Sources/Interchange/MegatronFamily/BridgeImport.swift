@@ -17,6 +17,14 @@ package enum BridgeImport {
             "distribute_saved_activations": "model.distribute_saved_activations",
         ], tool: "Megatron-Bridge")
 
+    /// Fields of ConfigContainer.
+    private static let sections = [
+        "model", "train", "optimizer", "ddp", "scheduler", "dataset", "logger", "tokenizer", "checkpoint", "dist", "ft",
+        "straggler", "nvrx_straggler", "profiling", "peft", "comm_overlap", "mixed_precision", "rng", "tensor_inspect",
+        "inprocess_restart", "validation", "rerun_state_machine", "env_vars", "optimizer_config_override_provider",
+        "_target_",
+    ]
+
     /// Sections that say nothing of a plan.
     private static let silent = [
         "checkpoint", "logger", "rng", "rerun_state_machine", "profiling", "ft", "straggler", "nvrx_straggler",
@@ -33,7 +41,9 @@ package enum BridgeImport {
     ) throws(PlanProblems) -> ImportedPlan {
         let collector = ProblemCollector(file: name)
         let destinations = try MegatronTable.read(library).destinations
-        var translation = MegatronTranslation(try TreeSettings.read(text: text, name: name))
+        let settings = try TreeSettings.read(text: text, name: name)
+        MegatronTranslation.reportMisspeltRoots(settings, known: sections, request: request, collector)
+        var translation = MegatronTranslation(settings)
         translation.drop(silent)
         var draft = PlanDraft()
         if translation.peek("model.num_layers") == nil, translation.word("model._target_") == nil {
@@ -71,10 +81,11 @@ package enum BridgeImport {
         translation.drop(["dataset", "tokenizer", "scheduler", "dist"])
         let reader = SettingsReader(translation.all, collector: collector)
         MegatronImport.read(reader, devices: nil, dialect: dialect, request: request, into: &draft)
-        MegatronTranslation.expectIdle(reader, destinations)
+        MegatronTranslation.expectIdle(reader, destinations, request: request)
+        reader.isWhole = true
         return try draft.finished(
             reader, request: request, source: "a configuration of Megatron-Bridge", framework: "megatron-bridge",
-            library: library)
+            library: library, translation: translation)
     }
 
     /// `mixed_precision` is a map, or the name of a recipe, and overrides the sections of the model and of the optimizer.

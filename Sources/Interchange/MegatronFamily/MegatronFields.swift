@@ -36,6 +36,11 @@ struct MegatronFields {
         let usual = plan.train == nil ? MegatronExport.usualTraining(beside: arguments) : []
         for argument in arguments + usual {
             if Self.programs.contains(argument.flag) { continue }
+            if argument.flag == "--lr-warmup-samples" {
+                // The length of these runs is in steps.
+                if let steps = plan.training.warmup { fields.append(("lr_warmup_iters", .count(steps))) }
+                continue
+            }
             if let own = Self.flags[argument.flag] {
                 fields += own
                 continue
@@ -101,7 +106,7 @@ struct MegatronFields {
         "optimizer", "lr", "min_lr", "adam_beta1", "adam_beta2", "adam_eps", "weight_decay", "clip_grad",
         "use_precision_aware_optimizer", "exp_avg_dtype", "exp_avg_sq_dtype", "main_params_dtype",
         "optimizer_cpu_offload", "optimizer_offload_fraction", "overlap_cpu_optimizer_d2h_h2d", "muon_num_ns_steps",
-        "muon_tp_mode",
+        "muon_tp_mode", "muon_momentum", "sgd_momentum",
     ]
     /// Fields of both tools' mixed precision.
     static let precision: Set<String> = [

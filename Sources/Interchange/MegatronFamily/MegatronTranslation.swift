@@ -6,6 +6,8 @@ struct MegatronTranslation {
     private var settings: [String: Setting] = [:]
     private var order: [String] = []
     private var used: Set<String> = []
+    /// Settings that were dropped unread.
+    private var dropped: Set<String> = []
     /// The arguments so far.
     private(set) var arguments: [Setting] = []
     private var given: Set<String> = []
@@ -93,6 +95,25 @@ struct MegatronTranslation {
         say(destination, .word(word), at: place)
     }
 
+    /// Hands a list of two betas on.
+    mutating func passBetas(_ name: String) {
+        guard let betas = take(name), case .list(let words) = betas.value, words.count == 2 else { return }
+        say("adam_beta1", words[0], at: betas)
+        say("adam_beta2", words[1], at: betas)
+    }
+
+    /// Hands the course of the learning rate on, which a class of that name brings.
+    mutating func passSchedule(_ name: String) {
+        guard let word = word(name)?.lowercased(), let place = peek(name) else { return }
+        let kinds = [
+            ("cosine", "cosine"), ("squareroot", "inverse-square-root"), ("warmuppolicy", "constant"),
+            ("warmupannealing", "linear"),
+        ]
+        guard let kind = kinds.first(where: { word.contains($0.0) })?.1 else { return }
+        used.insert(name)
+        say("lr_decay_style", kind, at: place)
+    }
+
     /// The argument that was given, which is thereby taken back.
     mutating func withdraw(_ destination: String) -> Setting? {
         guard given.remove(destination) != nil, let index = arguments.firstIndex(where: { $0.name == destination })
@@ -144,7 +165,27 @@ struct MegatronTranslation {
     /// Takes every setting whose name begins so.
     mutating func drop(_ sections: [String]) {
         for name in order where sections.contains(where: { name == $0 || name.hasPrefix($0 + ".") }) {
-            used.insert(name)
+            if used.insert(name).inserted { dropped.insert(name) }
+        }
+    }
+
+    /// What became of every setting of the file, in its order: of those that were handed on, what the reader did with them.
+    func fates(_ reader: SettingsReader) -> [(Setting, SettingFate)] {
+        var read: [String: SettingFate] = [:]
+        for setting in reader.stated {
+            let fate = reader.fate(setting)
+            if fate == .read || read[setting.written] == nil { read[setting.written] = fate }
+        }
+        return order.compactMap { name in
+            guard let setting = settings[name], setting.earlier == nil else { return nil }
+            if let fate = read[setting.written] { return (setting, fate) }
+            // The names of classes choose what else is read.
+            if SettingAccount.isClass(name) { return (setting, .idle) }
+            // What follows from the precision.
+            if ["params_dtype", "pipeline_dtype", "autocast_dtype"].contains(where: name.hasSuffix) {
+                return (setting, .idle)
+            }
+            return (setting, used.contains(name) && !dropped.contains(name) ? .read : .unread)
         }
     }
 
@@ -165,12 +206,33 @@ struct MegatronTranslation {
 }
 
 extension MegatronTranslation {
+    /// Reports sections and keys at the root that are a slip of the pen away from one of `known`.
+    static func reportMisspeltRoots(
+        _ settings: [Setting], known: [String], request: ImportRequest, _ collector: ProblemCollector
+    ) {
+        guard !request.ignoresUnknown else { return }
+        let tree = NameTree(known)
+        var reported: Set<String> = []
+        for setting in settings where setting.earlier == nil {
+            guard let slip = tree.slip(setting.name, isThere: { _ in false }), reported.insert(slip.path).inserted
+            else {
+                continue
+            }
+            collector.report(
+                setting.written, line: setting.line, column: setting.column,
+                rule: slip.isSection ? "has an unknown section '\(slip.own)'" : "unknown setting",
+                fix: "did you mean '\(slip.nearest)'?")
+        }
+    }
+
     /// Takes settings of a whole configuration that act only beside others which the run does not have.
     /// - Parameters:
     ///   - destinations: names of Megatron-LM's own, which are no slips of the pen.
     ///   - stated: the settings of the file itself, where those of a model file lie beneath them; nil: all.
-    static func expectIdle(_ reader: SettingsReader, _ destinations: Set<String>, stated: Set<String>? = nil) {
-        reader.reportMisspeltParts(stated: stated) { destinations.contains($0) }
+    static func expectIdle(
+        _ reader: SettingsReader, _ destinations: Set<String>, stated: Set<String>? = nil, request: ImportRequest
+    ) {
+        if !request.ignoresUnknown { reader.reportMisspeltParts(stated: stated) { destinations.contains($0) } }
         let hasExperts = reader.has("num_experts")
         let latent = ["q_lora_rank", "kv_lora_rank", "qk_head_dim", "qk_pos_emb_head_dim", "v_head_dim"]
         reader.expect(

@@ -71,6 +71,15 @@ enum NeMoExport: Exporter {
             text.set(
                 "optim.lr_scheduler", target: "nemo.lightning.pytorch.optim.lr_scheduler.CosineAnnealingScheduler",
                 [("warmup_steps", warmup.value), ("constant_steps", .count(0))] + minimum)
+        } else if plan.train == nil, let warmup = plan.hyperparameters?.warmup,
+            let kind = plan.hyperparameters?.schedule
+        {
+            text.set(
+                "optim.lr_scheduler",
+                target: "nemo.lightning.pytorch.optim.lr_scheduler."
+                    + (kind == .linear ? "WarmupAnnealingScheduler" : "WarmupPolicyScheduler"),
+                [("warmup_steps", .count(warmup)), ("max_steps", .count(MegatronFields.steps(plan, context)))] + minimum
+            )
         }
         text.set(
             "data", target: "nemo.collections.llm.gpt.data.mock.MockDataModule",

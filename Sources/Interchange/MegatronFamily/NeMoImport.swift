@@ -14,6 +14,7 @@ package enum NeMoImport {
         let collector = ProblemCollector(file: name)
         let destinations = try MegatronTable.read(library).destinations
         let settings = Interpolation.resolve(try TreeSettings.read(text: text, name: name))
+        MegatronTranslation.reportMisspeltRoots(settings, known: sections, request: request, collector)
         let isSecond = settings.contains {
             $0.name.hasPrefix("trainer.strategy.") || $0.name.hasPrefix("model.config.")
         }
@@ -55,11 +56,18 @@ package enum NeMoImport {
                     fix: "write the plan by hand: this import reads GPT models alone")
             }
         }
-        MegatronTranslation.expectIdle(reader, destinations)
+        MegatronTranslation.expectIdle(reader, destinations, request: request)
+        reader.isWhole = true
         return try draft.finished(
             reader, request: request, source: isSecond ? "a configuration of NeMo 2" : "a configuration of NeMo 1",
-            framework: "nemo", library: library)
+            framework: "nemo", library: library, translation: translation)
     }
+
+    private static let sections = [
+        "trainer", "model", "exp_manager", "optim", "data", "log", "resume", "run", "hydra", "defaults", "name",
+        "s3_checkpointing", "cluster_type", "tuner", "peft", "_target_", "_partial_", "restore_from_path",
+        "training", "inference",
+    ]
 
     /// Sections that say nothing of a plan.
     private static let silent = [
@@ -151,9 +159,9 @@ enum NeMoFirst {
         "gradient_as_bucket_view", "grad_div_ar_fusion", "gradient_accumulation_fusion", "bias_activation_fusion",
         "bias_dropout_add_fusion", "masked_softmax_fusion", "get_attention_mask_from_fusion", "apply_rope_fusion",
         "native_amp_init_scale", "native_amp_growth_interval", "hysteresis", "fp32_residual_connection",
-        "fp16_lm_cross_entropy", "megatron_amp_O2", "grad_allreduce_chunk_size_mb", "mcore_gpt", "seed",
+        "fp16_lm_cross_entropy", "megatron_amp_O2", "grad_allreduce_chunk_size_mb", "mcore_gpt",
         "apex_transformer_log_level", "gc_interval", "normalize_attention_scores", "attention_type",
-        "apply_query_key_layer_scaling", "batch_p2p_comm", "rotary_percentage", "rotary_base", "resume_from_checkpoint",
+        "apply_query_key_layer_scaling", "batch_p2p_comm", "rotary_percentage", "resume_from_checkpoint",
         "fsdp_sharding_strategy", "fsdp_grad_reduce_dtype", "cpu_offloading_activations", "cpu_offloading_weights",
         "fp8_margin", "fp8_interval", "fp8_amax_history_len", "fp8_amax_compute_algo", "reduce_amax", "fp8_wgrad",
         "skip_train", "openai_gelu", "use_cpu_initialization", "onnx_safe", "sync_batch_comm", "headscale",
@@ -270,6 +278,7 @@ enum NeMoFirst {
             }
         }
         let section = "model.optim."
+        passCourse(&translation, section)
         if let name = translation.take(section + "name"), case .word(let word) = name.value {
             if ["distributed_fused_adam", "mcore_distributed_optim", "distributed_adam"].contains(word) {
                 translation.say("use_distributed_optimizer", "true", at: name)
@@ -286,6 +295,21 @@ enum NeMoFirst {
         {
             translation.say("grad_reduce_in_bf16", "true", at: format)
         }
+    }
+}
+
+extension NeMoFirst {
+    /// The learning rate and its course, which NeMo 1 names by classes of its own.
+    private static func passCourse(_ translation: inout MegatronTranslation, _ section: String) {
+        translation.pass("lr", section + "lr")
+        translation.pass("weight_decay", section + "weight_decay")
+        translation.pass("adam_eps", section + "eps")
+        translation.pass("min_lr", section + "sched.min_lr")
+        translation.pass("clip_grad", "trainer.gradient_clip_val")
+        translation.pass("seed", "model.seed")
+        translation.passBetas(section + "betas")
+        translation.pass("lr_warmup_iters", section + "sched.warmup_steps")
+        translation.passSchedule(section + "sched.name")
     }
 }
 
@@ -337,6 +361,9 @@ enum NeMoSecond {
                 translation.say("grad_reduce_in_bf16", "\(!isWide)", at: said)
             }
         }
+        translation.pass("lr_warmup_iters", "optim.lr_scheduler.warmup_steps")
+        translation.pass("min_lr", "optim.lr_scheduler.min_lr")
+        translation.passSchedule("optim.lr_scheduler._target_")
         if translation.hasSection("peft.") {
             draft.leave("peft: adapters are not read; write the plan's lora by hand")
             translation.drop(["peft"])

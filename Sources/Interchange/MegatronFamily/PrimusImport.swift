@@ -17,6 +17,13 @@ package enum PrimusImport {
         "create_attention_mask_in_dataloader",
     ]
 
+    private static let sections = [
+        "work_group", "user_name", "exp_name", "workspace", "platform", "modules.pre_trainer.framework",
+        "modules.pre_trainer.config", "modules.pre_trainer.model", "modules.pre_trainer.overrides",
+        "modules.post_trainer.framework", "modules.post_trainer.config", "modules.post_trainer.model",
+        "modules.post_trainer.overrides", "modules.sft_trainer", "modules.platform",
+    ]
+
     /// Trainers of Primus whose files hold no arguments of Megatron-LM.
     private static func isOther(_ framework: String) -> Bool { !["megatron", "megatron_lm"].contains(framework) }
 
@@ -26,6 +33,7 @@ package enum PrimusImport {
     ) throws(PlanProblems) -> ImportedPlan {
         let collector = ProblemCollector(file: name)
         let settings = Interpolation.resolve(try TreeSettings.read(text: text, name: name))
+        MegatronTranslation.reportMisspeltRoots(settings, known: sections, request: request, collector)
         let table = try ShapeTable.read("primus", library)
         guard
             let module = settings.lazy.compactMap({ Self.module($0.name) }).first(where: { $0 != "platform" })
@@ -54,7 +62,8 @@ package enum PrimusImport {
         shape.removeAll { stated.contains($0.name) || ($0.name == "mtp_num_layers" && $0.value == .word("0")) }
         passSchedule(&translation, overrides, &draft)
         if translation.word(overrides + "mtp_num_layers") == "0" { translation.drop([overrides + "mtp_num_layers"]) }
-        for setting in settings where setting.name.hasPrefix(overrides) && translation.isUnused(setting.name) {
+        for setting in settings
+        where setting.earlier == nil && setting.name.hasPrefix(overrides) && translation.isUnused(setting.name) {
             let own = String(setting.name.dropFirst(overrides.count))
             translation.pass(own, setting.name)
         }
@@ -81,7 +90,7 @@ package enum PrimusImport {
         translation.drop(["work_group", "user_name", "exp_name", "workspace", "platform", section + "config"])
         let reader = SettingsReader(translation.all, collector: collector)
         reportOtherBlocks(reader)
-        reader.expect(silent + shape.map(\.name))
+        reader.know(silent + shape.map(\.name))
         MegatronImport.read(
             reader, devices: nil, dialect: MegatronDialect(spelled: [:], tool: "Primus"), request: request, into: &draft
         )
@@ -91,9 +100,11 @@ package enum PrimusImport {
                 "cluster", .word(device),
                 because: "Primus runs on AMD's devices, of which the file names none; say which with --cluster")
         }
-        MegatronTranslation.expectIdle(reader, try MegatronTable.read(library).destinations, stated: stated)
+        MegatronTranslation.expectIdle(
+            reader, try MegatronTable.read(library).destinations, stated: stated, request: request)
         return try draft.finished(
-            reader, request: request, source: "an experiment of Primus", framework: "megatron-core", library: library)
+            reader, request: request, source: "an experiment of Primus", framework: "megatron-core", library: library,
+            translation: translation)
     }
 
     private static func module(_ path: String) -> String? {
@@ -117,11 +128,17 @@ package enum PrimusImport {
         if let path = library.existing(word) {
             draft.note("the shape is that of \(word) beside the file")
             let own = try TreeSettings.read(text: try YAMLFile.text(path: path), name: path)
+            for setting in own where setting.earlier != nil {
+                collector.report(
+                    setting.written, in: path, line: setting.line, column: setting.column, rule: setting.ruleOfRepeat,
+                    fix: Setting.fixOfRepeat)
+            }
             let bases = own.filter { $0.name == "extends" || $0.name == "includes" }.flatMap { setting -> [Setting] in
                 guard case .list(let names) = setting.value else { return [] }
                 return names.flatMap { table.settings(Library.stem($0), section: "", at: model) }
             }
-            let written = own.filter { $0.name != "extends" && $0.name != "includes" }.map { setting in
+            let written = own.filter { $0.earlier == nil && $0.name != "extends" && $0.name != "includes" }.map {
+                setting in
                 Setting(
                     name: setting.name, written: model.written, value: setting.value, line: model.line,
                     column: model.column)

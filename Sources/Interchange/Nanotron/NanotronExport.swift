@@ -69,6 +69,7 @@ enum NanotronExport: Exporter {
         var text = ConfigurationText()
         addRun(plan, context, &text)
         addModel(plan, layout, &text)
+        if let base = plan.training.rotaryBase { text.set("model.model_config.rope_theta", .number(base)) }
         addOptimizer(plan, layout, context, &text)
         let degrees: [(String, Int)] = [
             ("dp", layout.data), ("pp", layout.pipeline), ("tp", layout.tensor),
@@ -106,7 +107,7 @@ enum NanotronExport: Exporter {
     private static func addRun(_ plan: Plan, _ context: ExportContext, _ text: inout ConfigurationText) {
         text.set("general.project", .word("trainyard"))
         text.set("general.run", .word(plan.name))
-        text.set("general.seed", .count(Int(clamping: plan.train?.seed ?? 42)))
+        text.set("general.seed", .count(Int(clamping: plan.training.seed ?? 42)))
         text.set("checkpoints.checkpoints_path", .word("checkpoints"))
         text.set("checkpoints.checkpoint_interval", .count(context.saveEvery ?? 1000))
         text.set("logging.iteration_step_info_interval", .count(1))
@@ -156,29 +157,29 @@ enum NanotronExport: Exporter {
     private static func addOptimizer(
         _ plan: Plan, _ layout: Layout, _ context: ExportContext, _ text: inout ConfigurationText
     ) {
-        let train = plan.train
+        let own = plan.training
         text.set("optimizer.zero_stage", .count(layout.sharding == .optimizer ? 1 : 0))
-        text.set("optimizer.weight_decay", .number(train?.weightDecay ?? 0.1))
-        text.set("optimizer.clip_grad", .number(train?.clip ?? 1))
+        text.set("optimizer.weight_decay", .number(own.weightDecay ?? 0.1))
+        text.set("optimizer.clip_grad", own.clip == 0 ? .nothing : .number(own.clip ?? 1))
         text.set("optimizer.accumulate_grad_in_fp32", .flag(true))
         if plan.optimizer.name == .sgd {
             text.set("optimizer.optimizer_factory.name", .word("sgd"))
         } else {
-            let betas = train?.betas ?? []
+            let betas = own.betas ?? []
             text.set("optimizer.optimizer_factory.adam_beta1", .number(betas.first ?? 0.9))
             text.set("optimizer.optimizer_factory.adam_beta2", .number(betas.count == 2 ? betas[1] : 0.95))
-            text.set("optimizer.optimizer_factory.adam_eps", .number(train?.epsilon ?? 1e-8))
+            text.set("optimizer.optimizer_factory.adam_eps", .number(own.epsilon ?? 1e-8))
             text.set("optimizer.optimizer_factory.name", .word("adamW"))
             text.set("optimizer.optimizer_factory.torch_adam_is_fused", .flag(true))
         }
         let section = "optimizer.learning_rate_scheduler."
         let steps = MegatronFields.steps(plan, context)
-        let warmup = min(train?.warmup ?? min(2000, steps / 10), max(0, steps - 1))
-        text.set(section + "learning_rate", .number(train?.learningRate ?? 3e-4))
+        let warmup = min(own.warmup ?? min(2000, steps / 10), max(0, steps - 1))
+        text.set(section + "learning_rate", .number(own.learningRate ?? 3e-4))
         text.set(section + "lr_warmup_steps", .count(warmup))
         text.set(section + "lr_warmup_style", .word("linear"))
-        text.set(section + "lr_decay_style", .word("cosine"))
+        text.set(section + "lr_decay_style", .word(own.schedule == .linear ? "linear" : "cosine"))
         text.set(section + "lr_decay_steps", .count(max(1, steps - warmup)))
-        text.set(section + "min_decay_lr", .number(train?.minLearningRate ?? 3e-5))
+        text.set(section + "min_decay_lr", .number(own.minLearningRate ?? 3e-5))
     }
 }

@@ -16,9 +16,10 @@ package enum NanotronImport {
         reading.readLayout(request, into: &draft)
         reading.readBatch(into: &draft)
         reading.readOptimizer(into: &draft)
-        reader.expect(
+        reading.readHyperparameters(into: &draft)
+        reader.know(
             reader.ignored.map(\.name).filter { name in NanotronReading.silent.contains { name.hasPrefix($0) } })
-        reader.reportMisspelt()
+        if !request.ignoresUnknown { reader.reportMisspelt(sections: NanotronReading.sections) }
         return try draft.finished(
             reader, request: request, source: "a configuration of nanotron", framework: "nanotron", library: library)
     }
@@ -45,6 +46,13 @@ struct NanotronReading {
         "parallelism.tp_recompute_allgather", "parallelism.moe_layer_recompute", "optimizer.adam_",
         "optimizer.torch_adam",
         "model.model_config.flex_attention_mask", "model.model_config.ring_attn",
+    ]
+
+    /// Sections of a configuration.
+    static let sections = [
+        "checkpoints", "data_stages", "general", "logging", "metrics_logging", "profiler", "lighteval", "s3_upload",
+        "tokenizer", "model.model_config", "parallelism", "optimizer.learning_rate_scheduler",
+        "optimizer.optimizer_factory", "tokens",
     ]
 
     private func set(_ draft: inout PlanDraft, _ key: String, _ value: PlanDraft.Value, _ name: String) {
@@ -286,5 +294,30 @@ struct NanotronReading {
             draft.set("optimizer.master", .word("no"), from: place)
             draft.set("optimizer.moments", .word("bf16"), from: place)
         }
+    }
+
+    func readHyperparameters(into draft: inout PlanDraft) {
+        let (course, factory) = ("optimizer.learning_rate_scheduler.", "optimizer.optimizer_factory.")
+        draft.takeHyperparameters(
+            reader,
+            [
+                ("learningRate", [course + "learning_rate"]), ("minLearningRate", [course + "min_decay_lr"]),
+                ("warmup", [course + "lr_warmup_steps"]), ("weightDecay", ["optimizer.weight_decay"]),
+                ("clip", ["optimizer.clip_grad"]), ("eps", [factory + "adam_eps", "optimizer.adam_eps"]),
+                ("seed", ["general.seed"]), ("rotaryBase", ["model.model_config.rope_theta"]),
+            ])
+        let section = reader.has("optimizer.adam_beta1") ? "optimizer." : factory
+        draft.takeBetas(reader, section + "adam_beta1", section + "adam_beta2", defaults: (0.9, 0.999))
+        draft.takeSchedule(reader, course + "lr_decay_style", ["linear": "linear", "cosine": "cosine"])
+        let warmup = reader.count(course + "lr_warmup_steps", in: 0...1_000_000_000) ?? 0
+        let steps = reader.count("tokens.train_steps", in: 1...Int(1e12))
+        if let fall = reader.count(course + "lr_decay_steps", in: 1...Int(1e12)), let steps, fall == steps - warmup {
+            draft.hold(reader.place(course + "lr_decay_steps"))
+        } else if let setting = reader.place(course + "lr_decay_steps") {
+            draft.leave(
+                "\(setting.written): a plan's learning rate falls until the run ends; change it in exported files by hand"
+            )
+        }
+        if reader.word(course + "lr_warmup_style") == "linear" { draft.hold(reader.place(course + "lr_warmup_style")) }
     }
 }

@@ -87,6 +87,10 @@ enum NeoXExport: Exporter {
         text.set("model_parallel_size", .count(layout.tensor))
         if layout.tensor > 1 { text.set("sequence_parallel", .flag(layout.sequenceParallel)) }
         addModel(plan.model, layout, &text)
+        if let base = plan.training.rotaryBase, plan.model.conventions.positions == .rotary {
+            text.set(
+                "rotary_emb_base", Int(exactly: base.rounded()).map(ConfigurationText.Value.count) ?? .number(base))
+        }
         addTraining(plan, layout, context, &text)
         let comment = [
             "\(plan.devices) devices, as the launcher's hostfile says. Start it with deepy.py train.py gpt-neox.yml;",
@@ -132,22 +136,25 @@ enum NeoXExport: Exporter {
     private static func addTraining(
         _ plan: Plan, _ layout: Layout, _ context: ExportContext, _ text: inout ConfigurationText
     ) {
-        let train = plan.train
+        let own = plan.training
         let slice = max(1, layout.data * layout.microbatch)
         text.set("train_micro_batch_size_per_gpu", .count(layout.microbatch))
         text.set("gradient_accumulation_steps", .count(max(1, plan.batch / slice)))
         text.set("train_iters", .count(MegatronFields.steps(plan, context)))
         text.set("lr_decay_iters", .count(MegatronFields.steps(plan, context)))
-        text.set("lr_decay_style", .word(train?.schedule.rawValue ?? "cosine"))
-        text.set("warmup", .number(train.map { Double($0.warmup) / Double(max(1, $0.steps)) } ?? 0.01))
-        text.set("min_lr", .number(train?.minLearningRate ?? 3e-5))
+        text.set("lr_decay_style", .word(own.schedule?.rawValue ?? "cosine"))
+        text.set(
+            "warmup",
+            .number(own.warmup.map { min(1, Double($0) / Double(max(1, MegatronFields.steps(plan, context)))) } ?? 0.01)
+        )
+        text.set("min_lr", .number(own.minLearningRate ?? 3e-5))
         let offload = layout.offload ?? Layout.Offload()
         text.set("optimizer.type", .word(plan.optimizer.name == .lion ? "Lion" : "Adam"))
-        text.set("optimizer.params.lr", .number(train?.learningRate ?? 3e-4))
-        text.set("optimizer.params.betas", .numbers(train.map(\.betas) ?? [0.9, 0.95]))
-        if plan.optimizer.name == .adamw { text.set("optimizer.params.eps", .number(train?.epsilon ?? 1e-8)) }
-        text.set("weight_decay", .number(train?.weightDecay ?? 0.1))
-        text.set("gradient_clipping", .number(train?.clip ?? 1))
+        text.set("optimizer.params.lr", .number(own.learningRate ?? 3e-4))
+        text.set("optimizer.params.betas", .numbers(own.betas ?? [0.9, 0.95]))
+        if plan.optimizer.name == .adamw { text.set("optimizer.params.eps", .number(own.epsilon ?? 1e-8)) }
+        text.set("weight_decay", .number(own.weightDecay ?? 0.1))
+        text.set("gradient_clipping", .number(own.clip ?? 1))
         switch plan.precision {
         case .fp16: text.set("fp16.enabled", .flag(true))
         case .fp32: text.set("precision", .word("fp32"))

@@ -32,8 +32,10 @@ package enum NeoXImport {
         reading.readLayout(into: &draft)
         reading.readBatch(into: &draft)
         reading.readTraining(into: &draft)
-        reader.expect(reader.ignored.map(\.name).filter { name in NeoXReading.silent.contains { name.hasPrefix($0) } })
-        reader.reportMisspelt()
+        reading.readHyperparameters(into: &draft)
+        reader.know(DeepspeedReading.silent + DeepspeedReading.sections)
+        reader.know(reader.ignored.map(\.name).filter { name in NeoXReading.silent.contains { name.hasPrefix($0) } })
+        if !request.ignoresUnknown { reader.reportMisspelt() }
         return try draft.finished(
             reader, request: request,
             source: files.count > 1

@@ -20,7 +20,7 @@ struct NeoXReading {
         "init_method", "output_layer_init_method", "output_layer_parallelism", "lr_decay", "min_lr", "warmup",
         "weight_decay", "gradient_clipping", "hidden_dropout", "attention_dropout", "layernorm_epsilon",
         "rms_norm_epsilon", "rotary_", "scaled_", "bias_gelu_fusion", "bias_dropout_fusion", "rope_fusion",
-        "layernorm_fusion", "rmsnorm_fusion", "optimizer.params", "fp16.", "bf16.", "zero_optimization.", "num_workers",
+        "layernorm_fusion", "rmsnorm_fusion", "num_workers",
         "launcher", "hostfile", "deepspeed_", "synchronize_each_layer", "train_data", "valid_data", "test_data",
         "checkpoint_validation", "config_files", "seed", "use_flashattn_swiglu", "finetune", "override_lr",
         "make_vocab_size_divisible_by", "contiguous_checkpointing", "profile", "attention_softmax_in_fp32",
@@ -223,7 +223,7 @@ struct NeoXReading {
             if devices % used == 0 {
                 dataRanks = devices / used
             } else {
-                reader.fail(
+                reader.misfit(
                     reader.has("model_parallel_size") ? "model_parallel_size" : "pipe_parallel_size",
                     "tensor \(tensor) · pipeline \(pipeline) ranks do not divide \(devices) devices",
                     fix: "change a degree, or say --devices")

@@ -12,10 +12,19 @@ package final class SettingsReader {
     package private(set) var repeated: [String] = []
     /// Settings that are `auto`, which the training script decides.
     package private(set) var open: [String] = []
+    /// Those settings by name.
+    private let undecided: [String: Setting]
     /// Settings that are `auto` and were asked for, so that something was taken in their place.
     package private(set) var decided: [String] = []
+    /// Names in the order in which they were asked for, or are known otherwise.
     private var asked: [String] = []
     private var askedNames: Set<String> = []
+    /// Settings whose values were asked for.
+    private var taken: Set<String> = []
+    /// Settings that act only beside others which the file lacks.
+    private var idle: Set<String> = []
+    /// Whether the file holds every setting of its tool, so that most of them are defaults.
+    package var isWhole = false
 
     /// - Parameters:
     ///   - settings: settings of one file. A name that comes twice is reported, unless it is a switch.
@@ -23,6 +32,7 @@ package final class SettingsReader {
     package init(_ settings: [Setting], collector: ProblemCollector, leavesAuto: Bool = false) {
         self.collector = collector
         var known: [String: Setting] = [:]
+        var undecided: [String: Setting] = [:]
         var order: [String] = []
         for setting in settings {
             if setting.earlier != nil {
@@ -45,13 +55,13 @@ package final class SettingsReader {
                 continue
             }
             if leavesAuto, setting.value == .word("auto") {
-                open.append(setting.name)
+                if undecided.updateValue(setting, forKey: setting.name) == nil { open.append(setting.name) }
                 continue
             }
             known[setting.name] = setting
             order.append(setting.name)
         }
-        (self.settings, self.order) = (known, order)
+        (self.settings, self.order, self.undecided) = (known, order, undecided)
     }
 
     package var file: String { collector.file }
@@ -59,7 +69,8 @@ package final class SettingsReader {
     /// The setting of that name, which is thereby taken.
     package func setting(_ name: String) -> Setting? {
         if open.contains(name), !decided.contains(name) { decided.append(name) }
-        if askedNames.insert(name).inserted { asked.append(name) }
+        know([name])
+        taken.insert(name)
         guard let setting = settings[name], setting.value != .word("None"), setting.value != .word("null"),
             setting.value != .word("~")
         else { return nil }
@@ -72,10 +83,34 @@ package final class SettingsReader {
     /// Whether the file has a setting whose name begins so.
     package func hasSection(_ name: String) -> Bool { order.contains { $0.hasPrefix(name + ".") } }
 
-    /// Takes settings that have no influence on a plan.
+    /// Names settings that act only beside others which the file lacks, or say what every exported file says too.
     package func expect(_ names: [String]) {
+        know(names)
+        idle.formUnion(names)
+    }
+
+    /// Names settings of the tool that a plan does not hold, so that they are no slips of the pen.
+    package func know(_ names: [String]) {
         for name in names where askedNames.insert(name).inserted { asked.append(name) }
     }
+
+    /// Settings that the file does not state.
+    private var absent: Set<String> = []
+
+    /// Marks settings that were put beneath those of the file, which need no account.
+    package func leaveAside(_ isAbsent: (Setting) -> Bool) {
+        absent.formUnion(settings.values.filter(isAbsent).map(\.name))
+        know(order.filter(absent.contains))
+    }
+
+    /// What became of a setting.
+    func fate(_ setting: Setting) -> SettingFate {
+        if taken.contains(setting.name) { return .read }
+        return idle.contains(setting.name) ? .idle : .unread
+    }
+
+    /// The settings of the file that say something, in its order.
+    var stated: [Setting] { order.filter { !absent.contains($0) }.compactMap { settings[$0] } }
 
     package func word(_ name: String) -> String? {
         guard let setting = setting(name) else { return nil }
@@ -161,9 +196,14 @@ package final class SettingsReader {
     }
 
     /// Reports a setting's value.
-    package func fail(_ name: String, _ rule: String, fix: String = "") {
-        if let setting = settings[name] { return fail(setting, rule, fix: fix) }
-        collector.adopt(PlanProblem(file: collector.file, field: name, rule: rule, fix: fix))
+    package func fail(_ name: String, _ rule: String, fix: String = "") { fail(name, rule, fix: fix, .input) }
+
+    /// Reports a setting whose value is valid, and does not divide or fit what others say.
+    package func misfit(_ name: String, _ rule: String, fix: String = "") { fail(name, rule, fix: fix, .misfit) }
+
+    private func fail(_ name: String, _ rule: String, fix: String, _ kind: PlanProblem.Kind) {
+        if let setting = settings[name] { return fail(setting, rule, fix: fix, kind) }
+        collector.adopt(PlanProblem(kind, file: collector.file, field: name, rule: rule, fix: fix))
     }
 
     /// Reports a setting that the file lacks.
@@ -171,7 +211,9 @@ package final class SettingsReader {
         collector.adopt(PlanProblem(file: collector.file, field: name, rule: "is missing", fix: fix))
     }
 
-    private func fail(_ setting: Setting, _ rule: String, fix: String = "") {
+    private func fail(
+        _ setting: Setting, _ rule: String, fix: String = "", _ kind: PlanProblem.Kind = .input
+    ) {
         let value: String
         switch setting.value {
         case .nothing: value = ""
@@ -180,7 +222,7 @@ package final class SettingsReader {
         }
         collector.report(
             setting.written, in: setting.file, line: setting.line, column: setting.column, value: value, rule: rule,
-            fix: fix)
+            fix: fix, kind: kind)
     }
 
     /// The setting of that name, whether or not it was asked for.
@@ -208,17 +250,20 @@ package final class SettingsReader {
         return true
     }
 
-    /// Reports ignored settings that are a slip of the pen away from one that was asked for and is not there.
-    /// - Parameter stated: the settings of the file itself, where others were put beneath them; nil: all.
-    package func reportMisspelt(stated: Set<String>? = nil) {
-        for setting in ignored {
-            let section = setting.name.lastIndex(of: ".").map { setting.name[...$0] } ?? ""
-            let near = asked.filter { name in
-                !(stated?.contains(name) ?? (settings[name] != nil || open.contains(name))) && name.hasPrefix(section)
-                    && !name.dropFirst(section.count).contains(".")
-            }
-            let own = String(setting.name.dropFirst(section.count))
-            reportSlip(setting, own, among: near.map { String($0.dropFirst(section.count)) })
+    /// Reports settings that nobody asked for, and of which the name, or that of a section around it, is a slip of the pen away
+    /// from a known one.
+    /// - Parameters:
+    ///   - stated: the settings of the file itself, where others were put beneath them; nil: all.
+    ///   - sections: further sections of the tool.
+    package func reportMisspelt(stated: Set<String>? = nil, sections: [String] = []) {
+        let tree = NameTree(asked + sections)
+        var reported: Set<String> = []
+        for setting in ignored + open.filter({ !askedNames.contains($0) }).compactMap({ undecided[$0] }) {
+            let slip = tree.slip(setting.name) { stated?.contains($0) ?? (settings[$0] != nil || open.contains($0)) }
+            guard let slip, reported.insert(slip.path).inserted else { continue }
+            fail(
+                setting, slip.isSection ? "has an unknown section '\(slip.own)'" : "unknown setting",
+                fix: "did you mean '\(slip.nearest)'?")
         }
     }
 
@@ -246,10 +291,11 @@ package final class SettingsReader {
 extension ProblemCollector {
     /// - Parameter other: the file of the problem if it is another than the one that is read.
     func report(
-        _ path: String, in other: String? = nil, line: Int, column: Int, value: String = "", rule: String, fix: String
+        _ path: String, in other: String? = nil, line: Int, column: Int, value: String = "", rule: String, fix: String,
+        kind: PlanProblem.Kind = .input
     ) {
         adopt(
             PlanProblem(
-                file: other ?? file, line: line, column: column, field: path, value: value, rule: rule, fix: fix))
+                kind, file: other ?? file, line: line, column: column, field: path, value: value, rule: rule, fix: fix))
     }
 }

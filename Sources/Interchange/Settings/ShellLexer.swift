@@ -15,6 +15,11 @@ struct ShellLexer {
         case symbol(String)
         case newline
 
+        /// The line of a word.
+        var line: Int? {
+            if case .word(_, _, let line, _) = self { line } else { nil }
+        }
+
         /// The word's text if it has no parameters.
         var text: String? {
             guard case .word(let fragments, _, _, _) = self else { return nil }

@@ -12,6 +12,8 @@ struct ShellScript {
     private(set) var commands: [Command] = []
     /// Values of variables at the end of the script.
     private(set) var variables: [String: [PlacedText]] = [:]
+    /// What the environment would decide, and how it was decided without it.
+    private(set) var decisions = ShellDecisions()
     private var tokens: [ShellLexer.Token]
     private var next = 0
     private var depth = 0
@@ -26,9 +28,12 @@ struct ShellScript {
     private var sourceable = 32
     private static let longestSourced = 1 << 18
 
-    /// - Parameter file: the script's path, beside which sourced files are looked for; nil: none is read.
-    init(_ text: String, file: String? = nil) {
+    /// - Parameters:
+    ///   - file: the script's path, beside which sourced files are looked for; nil: none is read.
+    ///   - environment: variables that are known before the first line.
+    init(_ text: String, file: String? = nil, environment: [String: String] = [:]) {
         tokens = ShellLexer(text).tokens
+        variables = environment.mapValues { [PlacedText($0)] }
         folder = file.map { path in
             path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
         }
@@ -62,8 +67,15 @@ struct ShellScript {
         defer { depth -= 1 }
         var isDone = false
         var isOpen = isTaken
+        func decide(_ script: inout ShellScript, at line: Int) -> Bool {
+            script.decisions.isOpen = false
+            let holds = script.test()
+            if isTaken, !isDone, script.decisions.isOpen { script.decisions.branches.append((line, holds)) }
+            return holds
+        }
+        var line = current?.line ?? 1
         next += 1
-        isOpen = test() && isTaken
+        isOpen = decide(&self, at: line) && isTaken
         isDone = isOpen
         while let token = current {
             switch token.text {
@@ -71,8 +83,9 @@ struct ShellScript {
                 next += 1
                 return
             case "elif":
+                line = token.line ?? line
                 next += 1
-                isOpen = test() && isTaken && !isDone
+                isOpen = decide(&self, at: line) && isTaken && !isDone
                 isDone = isDone || isOpen
             case "else":
                 next += 1
@@ -95,18 +108,28 @@ struct ShellScript {
             case .newline: continue
             case .symbol(let symbol):
                 if symbol == "&&" || symbol == "||" {
-                    if !words.isEmpty { add(Self.holds(words)) }
+                    if !words.isEmpty { add(decided(words)) }
                     (operation, words) = (symbol, [])
                 }
             case .word(let fragments, _, _, _):
                 if token.text == "then" {
-                    if !words.isEmpty { add(Self.holds(words)) }
+                    if !words.isEmpty { add(decided(words)) }
                     return result ?? false
                 }
                 words.append(expand(fragments).map(\.string).joined(separator: " "))
             }
         }
         return false
+    }
+
+    /// Whether a test holds. What asks for files, or is no test, is open.
+    private mutating func decided(_ words: [String]) -> Bool {
+        let inner = words.filter { !["[", "]", "[[", "]]", "test", "!"].contains($0) }
+        if inner.count == 2, inner[0] != "-n", inner[0] != "-z" { decisions.isOpen = true }
+        if inner.count > 3 || words.count == inner.count && inner != ["true"] && inner != ["false"] {
+            decisions.isOpen = true
+        }
+        return Self.holds(words)
     }
 
     /// Whether a test such as `[ A == B ]` holds. Other tests do not.
@@ -275,12 +298,17 @@ struct ShellScript {
     private mutating func values(_ fragment: ShellLexer.Fragment) -> [PlacedText] {
         switch fragment {
         case .text(let text): return [text]
-        case .command: return []
+        case .command:
+            decisions.isOpen = true
+            return []
         case .arithmetic(let text, let line, let column):
             let known = variables
+            var used: [PlacedText] = []
             let value = ShellArithmetic.value(of: text) { name in
-                known[name].flatMap { $0.count == 1 ? Int($0[0].string) : nil }
+                used += known[name] ?? []
+                return known[name].flatMap { $0.count == 1 ? Int($0[0].string) : nil }
             }
+            decisions.derive((line, column), from: used)
             return value.map { [PlacedText("\($0)", at: (line, column))] } ?? []
         case .parameter(let text, _, let line, let column): return parameter(text, at: (line, column))
         }
@@ -295,6 +323,8 @@ struct ShellScript {
         let isSet = value.map { !$0.allSatisfy(\.isEmpty) } ?? false
         if !isSet, rest.hasPrefix(":-") || rest.hasPrefix("-") || rest.hasPrefix(":=") || rest.hasPrefix("=") {
             let word = rest.drop { ":-=".contains($0) }
+            decisions.isOpen = true
+            decisions.defaults.append((name, String(word), place))
             guard depth < Self.deepest else { return [] }
             depth += 1
             defer { depth -= 1 }
@@ -307,7 +337,10 @@ struct ShellScript {
                 }
             }
         }
-        guard let value else { return [] }
+        guard let value else {
+            decisions.isOpen = true
+            return []
+        }
         budget -= value.reduce(0) { $0 + $1.letters.count }
         return budget > 0 ? value : []
     }

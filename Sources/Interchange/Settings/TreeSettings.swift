@@ -20,8 +20,16 @@ package enum TreeSettings {
     /// The settings of a text by dotted keys. Items of a list of maps have their index as key.
     /// - Throws: the mistake of the syntax, with line and column.
     package static func read(text: String, name: String) throws(PlanProblems) -> [Setting] {
+        try file(text: text, name: name).settings
+    }
+
+    /// The settings of a text by dotted keys, and where it is no JSON although it is called so.
+    /// - Parameter allowsLooseJSON: whether its tool reads more than JSON, such as a comma behind a last value.
+    static func file(
+        text: String, name: String, allowsLooseJSON: Bool = false
+    ) throws(PlanProblems) -> (settings: [Setting], loose: PlanProblem?) {
         let language = language(text, name: name)
-        if language == .toml { return try TOMLSettings.read(text: text, name: name) }
+        if language == .toml { return (try TOMLSettings.read(text: text, name: name), nil) }
         let root: Node
         do throws(PlanProblems) {
             root = try YAMLFile.compose(text: text, name: name)
@@ -30,6 +38,9 @@ package enum TreeSettings {
             let isJSON = language == .json && JSONValue(text: Data(text.utf8)) == nil
             throw isJSON ? PlanProblems(error.problems.map(saidOfJSON)) : error
         }
+        // What is called JSON is read by readers that take nothing else.
+        let loose = name.lowercased().hasSuffix(".json") ? StrictJSON.problem(text, name: name) : nil
+        if let loose, !allowsLooseJSON { throw PlanProblems([loose]) }
         guard case .mapping = root else {
             throw PlanProblems([
                 PlanProblem(file: name, line: 1, column: 1, field: "", rule: "must be a map of keys and values")
@@ -46,7 +57,7 @@ package enum TreeSettings {
                     fix: "no configuration of a tool is so large")
             ])
         }
-        return settings
+        return (settings, loose)
     }
 
     private static func saidOfJSON(_ problem: PlanProblem) -> PlanProblem {

@@ -12,8 +12,16 @@ package struct TorchtitanArguments {
     package var isFlags = false
     /// Devices of the run, as the options of torchrun say.
     package var devices: Setting?
+    /// Why the devices are not known, as a clause; nil: nothing says them.
+    private(set) var whyUnknown: String?
+    /// What the script leaves to the environment, and how it was decided.
+    private(set) var decided: [String] = []
+    /// Arguments of no section, where the user leaves them aside.
+    private(set) var unknown: [String] = []
+    private var ignoresUnknown = false
 
-    package init(text: String, collector: ProblemCollector) throws(PlanProblems) {
+    package init(text: String, ignoresUnknown: Bool = false, collector: ProblemCollector) throws(PlanProblems) {
+        self.ignoresUnknown = ignoresUnknown
         let first = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.first {
             !$0.isEmpty && !$0.hasPrefix("#")
         }
@@ -33,7 +41,9 @@ package struct TorchtitanArguments {
             read(ShellScript(text).commands.flatMap { $0 }, isList: true, collector: collector)
         } else {
             kind = "a script that starts torchtitan"
-            let ranked = ShellScript(text, file: collector.file).commands.map { command in
+            let batch = BatchDirectives(text)
+            let script = ShellScript(text, file: collector.file, environment: batch.variables)
+            let ranked = script.commands.map { command in
                 (command, command.count { Self.isFlag($0.string) } + (Self.program(command) == nil ? 0 : 1000))
             }
             guard let best = ranked.max(by: { $0.1 < $1.1 }), best.1 > 0 else {
@@ -43,17 +53,25 @@ package struct TorchtitanArguments {
                         fix: "give its TOML file, a list of its arguments, or a script that starts torchtitan.train"))
                 return
             }
-            read(best.0, isList: false, collector: collector)
+            decided = script.decisions.remarks(on: best.0)
+            read(best.0, isList: false, batch: batch, collector: collector)
         }
         readBase(collector)
     }
 
-    private static let sections = [
+    static let sections = [
         "job", "profiling", "profiler", "metrics", "model", "optimizer", "lr_scheduler", "training", "parallelism",
         "checkpoint", "activation_checkpoint", "compile", "quantize", "comm", "memory_estimation", "fault_tolerance",
         "experimental", "validation", "validator", "debug", "dataloader", "loss", "tokenizer", "override", "float8",
         "mx",
         "module", "config", "hf_assets_path", "dump_folder", "model_spec",
+    ]
+
+    /// Tables of TOML files of any release.
+    static let tables = [
+        "model.converters", "float8.filter_fqns", "memory_estimation.enabled", "fault_tolerance.enable",
+        "quantize.linear",
+        "quantize.grouped_mm", "flux", "encoder", "inference", "deepseek", "hf_datasets", "ft",
     ]
 
     private static func isFlag(_ word: String) -> Bool {
@@ -69,10 +87,15 @@ package struct TorchtitanArguments {
         command.firstIndex { TorchtitanDetection.isProgram($0.string) }
     }
 
-    private mutating func read(_ command: [PlacedText], isList: Bool, collector: ProblemCollector) {
+    private mutating func read(
+        _ command: [PlacedText], isList: Bool, batch: BatchDirectives = BatchDirectives(), collector: ProblemCollector
+    ) {
         // What stands before the program belongs to the launcher.
         let program = isList ? nil : Self.program(command) ?? command.firstIndex { $0.string.hasSuffix(".py") }
-        if !isList { devices = LauncherOptions.devices(command.prefix(program ?? command.count), unknownNodes: nil) }
+        if !isList {
+            let launched = LauncherOptions(command.prefix(program ?? command.count), batch: batch)
+            (devices, whyUnknown) = (launched.devices, launched.whyUnknown)
+        }
         let words = Array(command.dropFirst(program.map { $0 + 1 } ?? 0))
         let isOwn = isList || program != nil
         var index = 0
@@ -92,6 +115,11 @@ package struct TorchtitanArguments {
                         text, line: word.place.line, column: word.place.column, rule: "belongs to no argument",
                         fix: "remove it")
                 }
+                continue
+            }
+            if !Self.isFlag(text), isOwn, ignoresUnknown {
+                unknown.append(String(text.prefix { $0 != "=" }))
+                if index < words.count, !words[index].string.hasPrefix("--") { index += 1 }
                 continue
             }
             if !Self.isFlag(text), !isOwn || reportUnknown(word, isList: isList, collector) {
@@ -134,8 +162,10 @@ package struct TorchtitanArguments {
         collector.report(
             String(flag), line: word.place.line, column: word.place.column, rule: "unknown argument",
             fix: isSlip
-                ? "did you mean '--\(nearest ?? "")\(flag.contains(".") ? "." : "")'?"
-                : "torchtitan has sections such as --training. and --parallelism.")
+                ? "did you mean '--\(nearest ?? "")\(flag.contains(".") ? "." : "")'? else go on without it with "
+                    + "--ignore-unknown"
+                : "torchtitan has sections such as --training. and --parallelism.; go on without it with --ignore-unknown"
+        )
         return true
     }
 

@@ -183,10 +183,9 @@ enum TorchtitanExport: Exporter {
         add("training.global_batch_size", plan.batch)
         add("training.seq_len", plan.model.sequence)
         add("training.steps", plan.train?.steps ?? context.steps ?? 1000)
-        if let train = plan.train {
-            add("training.max_norm", train.clip ?? 0)
-            add("debug.seed", train.seed)
-        }
+        let training = plan.training
+        if let clip = training.clip { add("training.max_norm", clip) }
+        if let seed = training.seed { add("debug.seed", seed) }
         if layout.tensor > 1, layout.overlap.tensor {
             lines += ["--compile.enable", "--compile.enable_async_tensor_parallel"]
         }
@@ -219,15 +218,21 @@ enum TorchtitanExport: Exporter {
         }
         if let recipe = plan.recipe { fields.add("recipe", recipe.scaling.rawValue) }
         fields.add("optimizer") {
-            let train = plan.train
-            $0.add("lr", train?.learningRate ?? 3e-4)
-            $0.add("betas", .list((train?.betas ?? [0.9, 0.95]).map(JSONText.number)))
-            $0.add("eps", train?.epsilon ?? 1e-8)
-            $0.add("weight_decay", train?.weightDecay ?? 0.1)
+            let own = plan.training
+            $0.add("lr", own.learningRate ?? 3e-4)
+            $0.add("betas", .list((own.betas ?? [0.9, 0.95]).map(JSONText.number)))
+            $0.add("eps", own.epsilon ?? 1e-8)
+            $0.add("weight_decay", own.weightDecay ?? 0.1)
         }
-        fields.add("warmup", plan.train?.warmup ?? 100)
-        let rate = plan.train.map { $0.learningRate > 0 ? $0.minLearningRate / $0.learningRate : 0 } ?? 0.1
-        fields.add("minimum", plan.train?.schedule == .constant ? 1 : rate)
-        return TorchtitanModuleText.text.replacing("@PLAN@", with: fields.map.written())
+        let own = plan.training
+        fields.add("warmup", own.warmup ?? 100)
+        let rate = own.learningRate.map { $0 > 0 ? (own.minLearningRate ?? 0) / $0 : 0 } ?? 0.1
+        fields.add("minimum", own.schedule == .constant ? 1 : rate)
+        var text = TorchtitanModuleText.text
+        if own.schedule == .linear { text = text.replacing("decay_type=\"cosine\"", with: "decay_type=\"linear\"") }
+        if let base = own.rotaryBase {
+            for usual in ["10000.0", "500000.0"] { text = text.replacing("theta=\(usual))", with: "theta=\(base))") }
+        }
+        return text.replacing("@PLAN@", with: fields.map.written())
     }
 }

@@ -11,7 +11,8 @@ package enum TorchtitanImport {
         text: String, name: String, request: ImportRequest, library: Library
     ) throws(PlanProblems) -> ImportedPlan {
         let collector = ProblemCollector(file: name)
-        var arguments = try TorchtitanArguments(text: text, collector: collector)
+        var arguments = try TorchtitanArguments(
+            text: text, ignoresUnknown: request.ignoresUnknown, collector: collector)
         guard !arguments.settings.isEmpty || arguments.config != nil, collector.isEmpty || arguments.isFlags else {
             throw collector.all
         }
@@ -25,21 +26,26 @@ package enum TorchtitanImport {
         // Without a model nothing else can be checked.
         guard shape != nil || request.model != nil else { throw collector.all }
         let named = request.model.flatMap { ImportRequest.model($0, library: library) }
+        for line in arguments.decided { draft.note(line) }
         let launched = Self.launched(arguments, request, into: &draft)
         var reading = TorchtitanReading(
             reader: reader, isFlags: arguments.isFlags, devices: request.devices ?? launched,
             layers: shape?.value.map?["layers"]?.count ?? named?.layers)
         reading.hasExperts = shape?.value.holds("experts") ?? ((named?.mixtureLayers ?? 0) > 0)
-        reading.stages = own?.stages
+        (reading.stages, reading.whyUnknown) = (own?.stages, arguments.whyUnknown)
         reading.read(into: &draft)
         if let own { draft.setOwn(own) }
-        reader.expect(TorchtitanReading.silent)
+        reader.know(TorchtitanReading.silent)
         // What a configuration function sets stands in no file.
         let stated = arguments.settings.filter { $0.written != "--config" }.map(\.name)
         reader.expect(arguments.settings.filter { $0.written == "--config" }.map(\.name))
-        reader.reportMisspelt(stated: Set(stated))
+        if !request.ignoresUnknown {
+            reader.reportMisspelt(
+                stated: Set(stated), sections: TorchtitanArguments.sections + TorchtitanArguments.tables)
+        }
         return try draft.finished(
-            reader, request: request, source: arguments.kind, framework: "torchtitan", library: library)
+            reader, request: request, source: arguments.kind, framework: "torchtitan", library: library,
+            unknown: arguments.unknown)
     }
 
     /// The devices that torchrun's options make, if no degree states them; nil: they are not stated, or the user states them.

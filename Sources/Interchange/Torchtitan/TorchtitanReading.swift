@@ -11,6 +11,8 @@ struct TorchtitanReading {
     var hasExperts = false
     /// Blocks of every stage, if a module beside the flags states them.
     var stages: [Int]?
+    /// Why the devices are not known, as a clause.
+    var whyUnknown: String?
 
     /// Settings that say where data and logs are, or how the learning rate moves: no part of a plan.
     static let silent = [
@@ -69,6 +71,23 @@ struct TorchtitanReading {
         readNumbers(into: &draft)
         readBatch(layout, sequence: sequence ?? 2048, into: &draft)
         readOverlap(layout, into: &draft)
+        readHyperparameters(into: &draft)
+    }
+
+    private func readHyperparameters(into draft: inout PlanDraft) {
+        draft.takeHyperparameters(
+            reader,
+            [
+                ("learningRate", ["optimizer.lr"]), ("eps", ["optimizer.eps"]),
+                ("weightDecay", ["optimizer.weight_decay"]), ("clip", ["training.max_norm"]),
+                ("seed", ["training.seed", "debug.seed"]),
+                ("warmup", ["lr_scheduler.warmup_steps", "training.warmup_steps"]),
+            ])
+        draft.takeBetas(reader, "optimizer.beta1", "optimizer.beta2", defaults: (0.9, 0.95))
+        draft.takeSchedule(reader, "lr_scheduler.decay_type", ["linear": "linear", "cosine": "cosine"])
+        for name in ["lr_scheduler.min_lr_factor", "lr_scheduler.lr_min"] {
+            draft.takeMinimum(reader, share: name, of: draft.learningRate)
+        }
     }
 
     /// The degrees of a run.
@@ -104,7 +123,7 @@ struct TorchtitanReading {
             degrees.shards = shards
             let (product, overflow) = others.multipliedReportingOverflow(by: shards)
             if let devices, overflow || product != devices {
-                reader.fail(
+                reader.misfit(
                     name(Self.shards),
                     "makes \(overflow ? "too many" : "\(product)") ranks together with the other degrees, and there are "
                         + "\(devices) devices", fix: "set it to -1, or change a degree")
@@ -115,7 +134,7 @@ struct TorchtitanReading {
                 degrees.shards = devices / others
             } else {
                 let culprit = [Self.tensor, Self.pipeline, Self.context, Self.replicas].first { (count($0) ?? 1) > 1 }
-                reader.fail(
+                reader.misfit(
                     name(culprit ?? Self.tensor),
                     "replicas \(degrees.replicas) · tensor \(degrees.tensor) · pipeline \(degrees.pipeline) · context "
                         + "\(degrees.context) ranks do not divide \(devices) devices",
@@ -124,8 +143,8 @@ struct TorchtitanReading {
             }
         } else {
             draft.note(
-                "layout.data: \(degrees.replicas), one shard, since the file does not say how many devices there are; "
-                    + "say it with --devices")
+                "layout.data: \(degrees.replicas), one shard, since "
+                    + (whyUnknown ?? "the file does not say how many devices there are") + "; say it with --devices")
         }
         let data = degrees.data
         if degrees.isKnown {

@@ -37,6 +37,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var openSchedule: OpenSchedule?
     /// Settings of a real run. nil: the plan is only priced.
     package var train: TrainSettings?
+    /// Settings of a run on another tool that change no price. nil: the plan states none.
+    package var hyperparameters: Hyperparameters?
     /// Keys that the stated layout leaves to their default. An open layout leaves transfers to it, and states no other.
     package var openDefaults = Layout.Default.transfers
     /// Keys beside the layout that the plan leaves to their default.

@@ -77,7 +77,7 @@ struct PlanReading {
     /// Keys that `none` takes away: a plan without them says nothing in their place.
     static let optionalKeys = [
         "tokens", "samples", "offload", "train", "lora", "frozen", "quantized", "packing", "padding", "rampupBatchSize",
-        "accumulation", "measured",
+        "accumulation", "measured", "hyperparameters",
     ]
 
     func plan(fileName: String) -> Plan? {
@@ -99,6 +99,7 @@ struct PlanReading {
         var statedBatch = batchTokens == nil ? reader.count("batch", in: Bounds.batch) : nil
         let train = TrainReading.read(reader, library: library)
         let isTrained = reader.contains("train")
+        let hyperparameters = Hyperparameters.read(reader)
         let format = Recipe.read(reader)
         let (statedPrecision, recipe) = (format?.precision, format?.recipe)
         let optimizer = Optimizer.read(reader)
@@ -281,7 +282,7 @@ struct PlanReading {
         if !isTrained, frameworks.named == nil, frameworks.assumed != nil { plan.openKeys.insert(.framework) }
         (plan.padding, plan.rampup, plan.run) = (batches.padding, batches.rampup, shares)
         plan.train?.endOfDocument = batches.endOfDocument
-        plan.statedRecipe = recipe
+        (plan.statedRecipe, plan.hyperparameters) = (recipe, hyperparameters)
         for rule in recipe?.problems(of: model) ?? [] { reader.collector.adopt(rule) }
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
         (plan.offload, plan.offloadsIfNeeded) = (isAuto ? offload : nil, offloadsIfNeeded)

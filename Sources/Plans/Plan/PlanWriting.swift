@@ -25,6 +25,7 @@ extension Plan {
         if let shares = run.yaml { lines.append("run: \(shares)") }
         lines += measuredLines
         if let train { lines += ["train:"] + train.yaml.map { "  " + $0 } }
+        if let hyperparameters { lines += ["hyperparameters:"] + hyperparameters.yaml.map { "  " + $0 } }
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Foundation
 internal import Interchange
 internal import Options
 internal import Output
@@ -22,6 +23,10 @@ struct ImportCommand: ParsableCommand {
               trainyard import train_gpt.sh --devices 64 --cluster h100-80g-sxm --out plan.yaml
               trainyard plan plan.yaml
               trainyard plan plan.yaml --search
+
+            Exit codes: 0 done; 2 a file or an option that cannot be read, or contradicts itself or another; 3 a run whose \
+            numbers are valid and do not fit together: degrees that do not divide the devices, a batch that is no multiple of \
+            its parts.
             """)
 
     @Argument(help: ArgumentHelp("The file of the other tool; of GPT-NeoX, all files of the run.", valueName: "file"))
@@ -56,6 +61,12 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write the plan to this file.", valueName: "plan.yaml"))
     var out: String?
 
+    @Flag(help: "Replace the file of --out if it is there already.")
+    var force = false
+
+    @Flag(help: "Go on without settings that the tool does not know, as a fork of it may have; they are named.")
+    var ignoreUnknown = false
+
     @Flag(help: "Print one JSON document: the plan's text, what was concluded, left out and ignored.")
     var json = false
 
@@ -66,6 +77,12 @@ struct ImportCommand: ParsableCommand {
         var texts: [ForeignText] = []
         for file in files { texts.append(ForeignText(try YAMLFile.text(path: file, files: &sources), name: file)) }
         try OutputFile.check(outputs, reading: files.map { NamedPath("the file", $0) }, sources)
+        if from == nil, let plan = texts.first(where: { ImportFormat.isPlan($0) }) {
+            throw Failure.input("\(plan.name): is already a plan: trainyard plan \(plan.name)")
+        }
+        if let out, !force, FileManager.default.fileExists(atPath: out), !out.hasPrefix("/dev/") {
+            throw Failure.input("--out: \(out): is there already; name another file, or replace it with --force")
+        }
         guard let format = from ?? ImportFormat.detect(texts) else {
             // A mistake in the syntax hides what a file is.
             for text in texts { _ = try TreeSettings.read(text: text.text, name: text.name) }
@@ -75,7 +92,7 @@ struct ImportCommand: ParsableCommand {
         }
         let request = ImportRequest(
             devices: devices?.value, cluster: cluster, tokens: tokens?.value, framework: framework,
-            vocab: vocab?.value, model: model)
+            vocab: vocab?.value, model: model, ignoresUnknown: ignoreUnknown)
         let imported = try format.read(texts, request: request, library: .standard(besides: files[0]))
         for line in imported.inferred { Console.note("concluded: \(line)") }
         for line in imported.left { Console.note("left out: \(line)") }
