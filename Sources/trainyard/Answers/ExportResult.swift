@@ -35,7 +35,7 @@ struct ExportResult {
         }
         changed = draft.gaps.isEmpty ? nil : try price(plan: draft.plan, layout: layout)
         let own = changed ?? estimate
-        run = try target.software(draft.plan).flatMap { try RunElsewhere(own, on: $0, source: source) }
+        run = try target.software(draft.plan).flatMap { try RunElsewhere(draft.plan, layout, on: $0, source: source) }
         var context = Self.context(run?.estimate ?? own, source: source)
         // The plan beside the files names its own software.
         context.planText = Self.text(own, source: source)
@@ -180,15 +180,17 @@ private struct RunElsewhere {
     var estimate: Estimate
 
     /// nil: the plan's own software is that one.
-    /// - Parameter source: the plan's file, beside which software is found.
-    init?(_ own: Estimate, on name: String, source: String) throws {
-        var plan = own.plan
+    /// - Parameters:
+    ///   - layout: what the files say of it; the rest is the software's own.
+    ///   - source: the plan's file, beside which software is found.
+    init?(_ own: Plan, _ layout: Layout, on name: String, source: String) throws {
+        var plan = own
         guard let software = SoftwareName(name), case .found(let generation) = plan.frameworks.resolved(software) else {
             return nil
         }
-        guard plan.framework(for: own.layout).name != generation else { return nil }
+        guard plan.framework(for: layout).name != generation else { return nil }
         self.name = name
-        plan.layout = own.layout
+        plan.layout = layout
         plan.frameworks.named = generation
         plan.frameworks.product = generation == name ? nil : software
         (plan.frameworks.path, plan.frameworks.changes, plan.frameworks.assumed) = (nil, [], nil)
@@ -198,6 +200,6 @@ private struct RunElsewhere {
         // Read again, so that the software has its own way with what the layout leaves open.
         let library = Library.standard(besides: source)
         let read = try Plan.read(text: plan.yaml(library: library), path: source, library: library)
-        estimate = try price(plan: read, layout: read.layout ?? own.layout)
+        estimate = try price(plan: read, layout: read.layout ?? layout)
     }
 }
