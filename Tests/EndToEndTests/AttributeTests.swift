@@ -98,7 +98,10 @@ import Testing
         #expect(try program.run(["simulate", plan, "--trace", trace]).exitCode == 0)
         for (from, to, said) in [
             ("batch: 64", "batch: 32", "trace.json: has 16 micro-batches, and a step of the plan has 8"),
-            ("tensor: 2, pipeline: 4, data: 4", "tensor: 4, pipeline: 4, data: 2", "is of tensor 2 · pipeline 4 · data 4"),
+            (
+                "tensor: 2, pipeline: 4, data: 4", "tensor: 4, pipeline: 4, data: 2",
+                "is of tensor 2 · pipeline 4 · data 4"
+            ),
             (
                 "pipeline: 4, data: 4", "pipeline: 4, data: 4, schedule: interleaved-1f1b, virtualStages: 2",
                 "has 4 stages of a pipeline, and the plan's interleaved-1f1b has 8"

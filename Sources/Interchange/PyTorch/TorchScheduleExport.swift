@@ -32,7 +32,9 @@ enum TorchScheduleExport: Exporter {
             let text = try? ScheduleCSV.text(schedule)
         else { return [] }
         // The reader of PyTorch knows no comments, so that the header is a file of its own.
-        let lines = header + (context.searched.map { ["The lists are searched ones, \($0.words)."] } ?? []).map(PlainComment.line)
+        let lines =
+            header
+            + (context.searched.map { ["The lists are searched ones, \($0.words)."] } ?? []).map(PlainComment.line)
         return [
             ExportedFile("schedule.csv", text),
             ExportedFile("schedule.txt", lines.joined(separator: "\n") + "\n"),

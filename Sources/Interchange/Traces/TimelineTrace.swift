@@ -71,7 +71,9 @@ struct TimelineTrace {
             throw TraceFile.one(file, "is of \(label), and the plan's layout is \(layout.degreesInWords)", fix)
         }
         let names = Set(spans.lazy.filter(\.hasAction).map(\.name))
-        let forwards = names.compactMap { Action(events.names[Int($0)]) }.flatMap(\.parts).filter { $0.kind == .forward }
+        let forwards = names.compactMap { Action(events.names[Int($0)]) }.flatMap(\.parts).filter {
+            $0.kind == .forward
+        }
         guard let microbatches, !forwards.isEmpty else { return }
         let expected = try? layout.schedule.schedule(layout.pipelineShape(microbatches: microbatches))
         let stages = Set(forwards.map(\.stage)).count

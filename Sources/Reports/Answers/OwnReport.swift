@@ -27,8 +27,10 @@ struct OwnReport: Encodable, Sendable {
 extension OwnLayout {
     /// `yours: 14.57 s a step, MFU 48.5 %, 70.2 GiB; 11 % slower: 61 % of it goes to compute`.
     package var line: String {
-        let bubble = estimate.layout.pipeline > 1 ? ", bubble \(Figures.percent(estimate.iteration.bubbleFraction))" : ""
-        return "yours: \(Figures.seconds(estimate.iteration.seconds)) a step, MFU \(Figures.percent(estimate.mfu))\(bubble), "
+        let bubble =
+            estimate.layout.pipeline > 1 ? ", bubble \(Figures.percent(estimate.iteration.bubbleFraction))" : ""
+        return
+            "yours: \(Figures.seconds(estimate.iteration.seconds)) a step, MFU \(Figures.percent(estimate.mfu))\(bubble), "
             + "\(Figures.memory(estimate.peakMemory)); \(verdict)"
     }
 }

@@ -117,8 +117,8 @@ struct ExportResult {
         if let run, !run.estimate.fits {
             let own = changed ?? original
             remarks.append(
-                "the files run on \(run.name), which takes \(memory(run.estimate)) GiB where \(Self.software(own)) takes "
-                    + "\(memory(own))\(misfit(run.estimate)); look for a layout with `framework: \(run.name)` in the plan")
+                "\(memory(own)) GiB with the plan's \(Self.software(own)); \(memory(run.estimate)) GiB with \(run.name)"
+                    + "\(misfit(run.estimate)), and `framework: \(run.name)` in the plan prices them")
         }
         return remarks
     }
@@ -129,7 +129,7 @@ struct ExportResult {
     private func misfit(_ estimate: Estimate) -> String {
         guard !estimate.fits else { return "" }
         let place = estimate.fitsDevice ? "its hosts" : "\(figure(Self.gib(estimate.capacity))) GiB"
-        return ", which does not fit in \(place): the files are written all the same"
+        return ": does not fit in \(place); the files are written all the same"
     }
 
     private func figure(_ number: Double) -> String {

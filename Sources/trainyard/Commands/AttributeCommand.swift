@@ -78,7 +78,8 @@ struct AttributeCommand: ParsableCommand {
             try against.isEmpty
             ? priced(plan, layout)
             : Attribution.Baseline(
-                TracedRun.read(against, layout: layout, model: plan.model, microbatches: microbatches), step: nil, stages: layout.pipeline)
+                TracedRun.read(against, layout: layout, model: plan.model, microbatches: microbatches), step: nil,
+                stages: layout.pipeline)
         let cluster = plan.cluster
         let nodes = cluster.groups == nil && cluster.devicesPerNode < plan.devices ? cluster.devicesPerNode : nil
         let attribution = try Attribution(run, against: baseline, step: step?.value, devicesPerNode: nodes)

@@ -67,7 +67,8 @@ struct ExportCommand: ParsableCommand {
             }
             guard targets == [.torchSchedule] else {
                 throw Failure.input(
-                    "--schedule optimal is for --to torch-schedule alone: no other target runs lists that a search finds")
+                    "--schedule optimal is for --to torch-schedule alone: no other target runs lists that a search finds"
+                )
             }
         }
         let folders = try ExportFolders(out: out, targets: targets, force: force)
