@@ -236,6 +236,25 @@ import Testing
         for line in lines { #expect(text.contains(line), "\(line) in \(text)") }
     }
 
+    /// What the plan states of its run does not depend on the software that runs the files.
+    @Test func statedCheckpointsStay() throws {
+        let folder = try TemporaryFolder()
+        let out = ["--to", "megatron-lm", "--nearest", "--out", folder["out"]]
+        let outcome = try program.run(["export", "plans/tiny-gpt-4.yaml"] + out)
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        let text = try folder.read("out/megatron-lm.args")
+        #expect(text.contains("--save-interval 1000\n") && text.contains("--train-iters "), "\(text)")
+    }
+
+    /// A nearest plan may be one that no plan file may state, such as a sharding that cuts the matrices of Muon.
+    @Test(arguments: ["scripts/interop/plans/llama3-8b-muon.yaml", "plans/video-7b-2048-h100.yaml"])
+    func oneTargetDoesNotEndTheOthers(plan: String) throws {
+        let folder = try TemporaryFolder()
+        let outcome = try program.run(["export", plan, "--to", "all", "--nearest", "--out", folder["out"]])
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        #expect(FileManager.default.fileExists(atPath: folder["out/trainyard/plan.yaml"]))
+    }
+
     /// GPT-NeoX rounds a tokenizer's entries up to a multiple of `make_vocab_size_divisible_by` for each tensor rank.
     @Test func theVocabularyOfGPTNeoXIsThePlans() throws {
         let folder = try TemporaryFolder()

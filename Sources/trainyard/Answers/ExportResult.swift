@@ -28,7 +28,7 @@ struct ExportResult {
         var plan = estimate.plan
         plan.layout = estimate.layout
         // What the plan lacks of the target is the same whatever the files state of its price.
-        let draft = target.export(plan, context: Self.context(estimate, source: source))
+        let draft = target.export(plan, context: Self.context(estimate, train: plan.train, source: source))
         guard draft.gaps.isEmpty || nearest, !draft.files.isEmpty, let layout = draft.plan.layout else {
             (export, changed, run) = (draft.withoutFiles, nil, nil)
             return
@@ -36,7 +36,7 @@ struct ExportResult {
         changed = draft.gaps.isEmpty ? nil : try price(plan: draft.plan, layout: layout)
         let own = changed ?? estimate
         run = try target.software(draft.plan).flatMap { try RunElsewhere(draft.plan, layout, on: $0, source: source) }
-        var context = Self.context(run?.estimate ?? own, source: source)
+        var context = Self.context(run?.estimate ?? own, train: own.plan.train, source: source)
         // The plan beside the files names its own software.
         context.planText = Self.text(own, source: source)
         context.searched = searched
@@ -54,15 +54,15 @@ struct ExportResult {
     }
 
     /// The figures of a priced plan that exported files state.
-    private static func context(_ estimate: Estimate, source: String) -> ExportContext {
-        let plan = estimate.plan
+    /// - Parameter train: what the plan says of its run, whatever software runs it.
+    private static func context(_ estimate: Estimate, train: TrainSettings?, source: String) -> ExportContext {
         let step = estimate.iteration.seconds
-        let stated = plan.train?.checkpoint?.every
+        let stated = train?.checkpoint?.every
         let interval = estimate.run?.checkpointInterval.flatMap { $0 / step > 0 ? max(1, ($0 / step).rounded()) : nil }
         var context = ExportContext(
             source: source, version: ProgramVersion.text, stepSeconds: step, peakGiB: gib(estimate.peakMemory),
             capacityGiB: gib(estimate.capacity),
-            steps: plan.train?.steps ?? estimate.run.flatMap { Int(exactly: $0.steps.rounded(.up)) },
+            steps: train?.steps ?? estimate.run.flatMap { Int(exactly: $0.steps.rounded(.up)) },
             saveEvery: stated ?? interval.flatMap { Int(exactly: $0) }, days: estimate.run?.ended?.days,
             highDays: estimate.run?.ended?.highDays, planText: text(estimate, source: source))
         context.fits = estimate.fits
@@ -197,9 +197,10 @@ private struct RunElsewhere {
         // Steps that were measured are those of the plan's own software.
         (plan.measured, plan.measurements, plan.anchor, plan.train) = (nil, [], nil, nil)
         plan.openDefaults = []
-        // Read again, so that the software has its own way with what the layout leaves open.
+        // Read again, so that the software has its own way with what the layout leaves open. The nearest plan of a target may be
+        // one that no plan file may state; it is priced as it is.
         let library = Library.standard(besides: source)
-        let read = try Plan.read(text: plan.yaml(library: library), path: source, library: library)
-        estimate = try price(plan: read, layout: read.layout ?? layout)
+        let read = try? Plan.read(text: plan.yaml(library: library), path: source, library: library)
+        estimate = try price(plan: read ?? plan, layout: read?.layout ?? layout)
     }
 }
