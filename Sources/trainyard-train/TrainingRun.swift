@@ -167,7 +167,9 @@ struct TrainingRun {
         }
         if options.trace != nil || timelinePath != nil {
             guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }
-            if let path = options.trace { try OutputFile.write(timeline.chromeTrace(), to: path) }
+            if let path = options.trace {
+                try OutputFile.write(timeline.chromeTrace(labels: trainer.layout.degreesInWords), to: path)
+            }
             if let path = timelinePath {
                 try OutputFile.write(String(decoding: JSONEncoder().encode(timeline), as: UTF8.self), to: path)
             }

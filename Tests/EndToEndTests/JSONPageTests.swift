@@ -169,7 +169,7 @@ import Testing
         ("one-estimate", "plan exchanges.yaml"), ("one-estimate", "plan tuned.yaml"),
         ("one-estimate", "plan vocabulary.yaml"), ("one-estimate", "plan anchored.yaml"),
         ("one-estimate", "plan offload.yaml"), ("one-estimate", "plan few.yaml"),
-        ("one-estimate", "plan offload-part.yaml"),
+        ("one-estimate", "plan offload-part.yaml"), ("one-estimate", "plan groups.yaml --search"),
         ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
         ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),
         ("a-search", "search groups.yaml --pareto --top 2"),

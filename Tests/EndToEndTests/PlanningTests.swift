@@ -47,6 +47,36 @@ import Testing
         #expect(abs(parts.values.reduce(0, +) - seconds) < 1e-9 * seconds)
     }
 
+    /// `plan --search` shows the plan's own layout as `search` does, and all commands call the same share bubble.
+    @Test(arguments: ["plans/gpt3-175b-64-a100.yaml", "plans/llama3-405b-16384-h100.yaml"])
+    func theOwnLayoutStandsBesideTheBest(file: String) throws {
+        func own(_ document: [String: Any]) throws -> [String: Any] {
+            try #require(document["yours"] as? [String: Any])
+        }
+        let planned = try own(try trainyard(["plan", file, "--search", "--json"]).document())
+        let searched = try own(try trainyard(["search", file, "--json"]).document())
+        #expect(planned["verdict"] as? String == searched["verdict"] as? String)
+        #expect(planned["fits"] as? Bool == true)
+        func bubble(_ estimate: Any?) -> Double? {
+            ((estimate as? [String: Any])?["iteration"] as? [String: Any])?["bubbleFraction"] as? Double
+        }
+        let alone = try trainyard(["plan", file, "--json"]).document()
+        let share = try #require(bubble(alone))
+        #expect(share == bubble(planned["estimate"]) && share == bubble(searched["estimate"]))
+        let simulated = try trainyard(["simulate", file, "--json"]).document()
+        let figures = try #require(
+            simulated["bubbleFraction"] as? Double ?? (simulated["timeline"] as? [String: Any])?["bubbleFraction"]
+                as? Double)
+        #expect(abs(figures - share) < 1e-6)
+        let text = try trainyard(["plan", file, "--search"]).output
+        let verdict = try #require(planned["verdict"] as? String)
+        #expect(text.contains(" yours: ") && text.contains("; \(verdict.prefix(20))"), "\(text)")
+        let priced = try trainyard(["plan", file]).output
+        #expect(!priced.contains("yours: "))
+        #expect(
+            priced.contains(", bubble ") && priced.contains("  pipeline wait ") && !priced.contains("pipeline bubble"))
+    }
+
     @Test func searchRanksFromFastToSlow() throws {
         let outcome = try trainyard(["search", "plans/100b-3t-1024.yaml", "--top", "5", "--json"])
         let document = try outcome.document()
@@ -67,7 +97,10 @@ import Testing
         (["plan", "nowhere.yaml"], 2, "error: nowhere.yaml: no such file"),
         (["plan"], 2, "error: missing expected argument '<file>'; see 'trainyard plan --help'"),
         (["plan", "plans"], 2, "is a directory"), (["plna"], 2, "there is no command 'plna'; did you mean 'plan'?"),
-        (["plan", "plans/gpt3-175b-64-a100.yaml", "--devices", "100"], 3, "must be the product of the degrees"),
+        (
+            ["plan", "plans/gpt3-175b-64-a100.yaml", "--devices", "100"], 3,
+            "layout: --devices, 100, must be a multiple of tensor 8 · pipeline 8 = 64; use 64 or 128, or change a degree"
+        ),
         (["plan", "plans/gpt3-175b-64-a100.yaml", "--devices", "0"], 2, "must be a whole number from 1"),
         (["search", "plans/100b-3t-1024.yaml", "--top", "0"], 2, "--top takes 1 to 10,000"),
         (["plan", "plans/100b-3t-1024.yaml", "--devices", "1.5"], 2, "'1.5' is invalid for '--devices <devices>'"),

@@ -120,7 +120,7 @@ import Testing
         ("layout: {tensor: 8, pipeline: 4, schedule: chimera}", "puts every stage on two ranks"),
         ("layout: {tensor: 8, pipeline: 4, schedule: dualpipe}", "puts every stage on two ranks"),
         ("devices: 64\nlayout: {tensor: 8, pipeline: 4}", "devices: must be those of cluster.groups, 32"),
-        ("layout: {tensor: 8, pipeline: 3}", "must be the product of the degrees"),
+        ("layout: {tensor: 8, pipeline: 3}", "must be a multiple of tensor 8 · pipeline 3 = 24; change a degree"),
         ("precision: fp8\nlayout: {tensor: 8, pipeline: 4}", "cluster.groups[1] has no rate for it"),
     ]) func brokenRules(_ rest: String, _ message: String) {
         let problems = PlanText.problems(Self.plan(Self.two, rest))

@@ -179,7 +179,19 @@ import Plans
             """
         #expect(try PlanText.read(text, devices: 2048).layout?.data == 16)
         #expect(try PlanText.read(text).layout?.data == 8)
-        #expect(PlanText.problems(text, devices: 1000).contains { $0.contains("must be the product of the degrees") })
+        // Nobody wrote the degree that would follow, nor what follows from it.
+        let problems = PlanText.problems(text, devices: 1000)
+        #expect(problems.count == 1)
+        #expect(
+            problems.contains {
+                $0.contains(
+                    "layout: --devices, 1000, must be a multiple of tensor 8 · pipeline 16 = 128; use 896 or 1024, or change a degree"
+                )
+            }, "\(problems)")
+        // What divides may still not divide the batch, and then the message says where the degree is from.
+        let odd = PlanText.problems(text, devices: 640)
+        #expect(
+            odd.count == 1 && odd[0].contains("must divide batch 1536, where --devices 640 makes data 5"), "\(odd)")
     }
 
     @Test func aQuestionNeedsNoFile() throws {

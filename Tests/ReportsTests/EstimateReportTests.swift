@@ -181,7 +181,7 @@ enum SampleEstimate {
                           fastest of 12
                           searched: layouts that megatron-core runs
                   Runs on megatron-core (assumed; framework: names another)
-                  Step    10.00 s for 128 sequences = 524,288 tokens, 52,429 tokens/s
+                  Step    10.00 s for 128 sequences = 524,288 tokens, 52,429 tokens/s, bubble 7.5 % of the pipeline
                   Run     5,722,046 steps, 80.0 % of the time
                           teams' layouts and software 10.0 %, stops and repeated steps 6.0 %, failures and checkpoints 4.0 %
                   Prices  2.00 dollars a GPU-hour (gpus)
@@ -189,7 +189,7 @@ enum SampleEstimate {
                 Where the time goes
                   compute             7.50 s   75.0 %  ████████████████████████████████████████
                   tensor comm         1.50 s   15.0 %  ████████
-                  pipeline bubble     750 ms    7.5 %  ████
+                  pipeline wait       750 ms    7.5 %  ████
                   data comm           250 ms    2.5 %  █▍
 
                 Memory on each device

@@ -6,6 +6,8 @@ internal import Schedules
 enum DeepspeedExport: Exporter {
     static let target = ExportTarget.deepspeed
 
+    static func software(_ plan: Plan) -> String? { "deepspeed" }
+
     /// Features that a training script decides, not the files that start it.
     static let script: Set<PlanFeature> = [.plainAttention, .fusedLoss, .chunkedLoss, .padding]
 

@@ -1,4 +1,5 @@
 package import Plans
+package import Schedules
 
 /// A file of an export.
 package struct ExportedFile: Hashable, Sendable {
@@ -8,6 +9,27 @@ package struct ExportedFile: Hashable, Sendable {
 
     package init(_ name: String, _ text: String, isExecutable: Bool = false) {
         (self.name, self.text, self.isExecutable) = (name, text, isExecutable)
+    }
+
+    /// Words in the first line of every file that has room for a comment.
+    package static let mark = "written by trainyard"
+
+    /// Files without room for a comment, and those beside them that carry their header.
+    private static let headers: [String: [String]] = [
+        "deepspeed.json": ["deepspeed.txt", "training_args.yaml"], "config.json": ["training_args.yaml"],
+        "schedule.csv": ["schedule.txt"],
+    ]
+
+    /// Whether a file in a folder is one that an export wrote.
+    /// - Parameter start: gives the first characters of a file of the folder; nil: there is none, or it is no text.
+    package static func isExported(_ name: String, start: (String) -> String?) -> Bool {
+        // The line of a script stands below the one that names its interpreter.
+        func hasMark(_ name: String) -> Bool {
+            start(name)?.split(separator: "\n", omittingEmptySubsequences: false).prefix(3).contains {
+                $0.contains(", \(mark) ")
+            } ?? false
+        }
+        return hasMark(name) || headers[name].map { $0.contains(where: hasMark) } ?? false
     }
 }
 
@@ -45,7 +67,7 @@ package struct ExportContext: Sendable {
     package var source: String
     /// Our own release.
     package var version: String
-    /// Predicted seconds of a step.
+    /// Predicted seconds of a step, with the software that runs the files.
     package var stepSeconds: Double
     /// Predicted memory of the fullest device, and what a device has.
     package var peakGiB: Double
@@ -60,6 +82,26 @@ package struct ExportContext: Sendable {
     package var highDays: Double?
     /// The written-out plan, for launchers of our own runtime.
     package var planText: String
+    /// The software that all figures are of, where it is another than the plan's, and what the plan's own takes.
+    package var other: OtherSoftware?
+    /// Whether the run fits in the memory of its devices, and in that of their hosts.
+    package var fits = true
+
+    /// Action lists in place of those of the plan's schedule, and how they were found; nil: the plan's own.
+    package var searched: (schedule: Schedule, words: String)?
+
+    /// Software that runs the files in place of the plan's own.
+    package struct OtherSoftware: Hashable, Sendable {
+        package var name: String
+        /// The plan's software, and its figures.
+        package var planName: String
+        package var planSeconds: Double
+        package var planGiB: Double
+
+        package init(_ name: String, inPlaceOf planName: String, planSeconds: Double, planGiB: Double) {
+            (self.name, self.planName, self.planSeconds, self.planGiB) = (name, planName, planSeconds, planGiB)
+        }
+    }
 
     package init(
         source: String, version: String, stepSeconds: Double, peakGiB: Double, capacityGiB: Double, steps: Int?,
@@ -73,15 +115,30 @@ package struct ExportContext: Sendable {
     /// Lines that say where a file comes from and what to expect of it, without comment marks. No name, path or value in them
     /// ends a line: what follows would be outside the comment.
     func header(_ target: ExportTarget, plan: Plan, gaps: [ExportGap]) -> [String] {
-        var lines = [
-            "Plan \(plan.name) (\(source)), written by trainyard \(version) for \(target.version).",
-            "Predicted: \(Self.rounded(stepSeconds)) s a step, \(Self.rounded(peakGiB)) of \(Self.rounded(capacityGiB)) GiB on the fullest device"
-                + (days.map { ", \(Self.rounded($0)) days" } ?? "") + ".",
-        ]
+        var lines = [origin(plan, for: " for \(target.version)")]
+        let with = other.map { " with \($0.name)" } ?? ""
+        lines.append(
+            "Predicted\(with): \(Self.rounded(stepSeconds)) s a step, \(Self.rounded(peakGiB)) of \(Self.rounded(capacityGiB)) GiB on the fullest device"
+                + (days.map { ", \(Self.rounded($0)) days" } ?? "") + (fits ? "." : ": does not fit."))
+        if let other {
+            lines.append(
+                "With the plan's \(other.planName): \(Self.rounded(other.planSeconds)) s a step, \(Self.rounded(other.planGiB)) GiB."
+            )
+        }
         for gap in gaps {
             lines.append("Nearest: \(gap.field) \(gap.value) became \(gap.nearest ?? "nothing"), since \(gap.reason).")
         }
         return lines.map(PlainComment.line)
+    }
+
+    /// The line that says which plan a file is of.
+    private func origin(_ plan: Plan, for release: String = "") -> String {
+        "Plan \(plan.name) (\(source)), \(ExportedFile.mark) \(version)\(release)."
+    }
+
+    /// The written-out plan as a file that says where it comes from.
+    package func planFile(_ plan: Plan) -> ExportedFile {
+        ExportedFile("plan.yaml", "# \(PlainComment.line(origin(plan)))\n\(planText)")
     }
 
     private static func rounded(_ number: Double) -> String {
@@ -97,11 +154,16 @@ protocol Exporter {
     static var target: ExportTarget { get }
     /// Changes `plan`, which has a layout, to the nearest that the target can say, and notes every change.
     static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap])
+    /// The software that runs the files of a plan that fits, as `framework` of a plan names it; an import of the files takes the
+    /// same. nil: the files leave the software open, or run the plan's own.
+    static func software(_ plan: Plan) -> String?
     /// The files of a plan that fits.
     static func files(_ plan: Plan, layout: Layout, header: [String], context: ExportContext) -> [ExportedFile]
 }
 
 extension Exporter {
+    static func software(_ plan: Plan) -> String? { nil }
+
     static func export(_ plan: Plan, context: ExportContext) -> Export {
         var (fitted, gaps): (Plan, [ExportGap]) = (plan, [])
         fit(&fitted, &gaps)

@@ -5,6 +5,14 @@ internal import Plans
 enum AccelerateExport: Exporter {
     static let target = ExportTarget.accelerate
 
+    static func software(_ plan: Plan) -> String? {
+        switch plan.layout?.sharding {
+        case .gradients, .parameters: "torch-fsdp"
+        case .optimizer: "deepspeed"
+        default: "torch-ddp"
+        }
+    }
+
     static let plan: Set<PlanFeature> = DeepspeedExport.script.union([
         .tensor, .noSequenceParallel, .context, .contextGather, .contextRing, .recomputeFull, .optimizerSharding,
         .gradientSharding, .parameterSharding, .shardGroup, .halfGradients, .stateOffload, .optimizerOffload, .fp32,

@@ -5,6 +5,9 @@ internal import Plans
 enum TransformersExport: Exporter {
     static let target = ExportTarget.transformers
 
+    /// Fully sharded runs are accelerate's; the optimizer alone is sharded by DeepSpeed.
+    static func software(_ plan: Plan) -> String? { AccelerateExport.software(plan) }
+
     static let plan: Set<PlanFeature> = [
         .recomputeFull, .recomputeEvery, .optimizerSharding, .gradientSharding, .parameterSharding, .optimizerOffload,
         .stateOffload, .fp32, .fp16, .otherOptimizer, .otherMoments, .chunkedLoss, .padding,

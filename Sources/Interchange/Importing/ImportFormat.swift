@@ -27,6 +27,24 @@ package enum ImportFormat: String, CaseIterable, Sendable {
         }
     }
 
+    /// The tool's name.
+    package var tool: String { words.split(separator: ":").first.map(String.init) ?? rawValue }
+
+    /// The format of a file that was taken for a plan; nil: it looks like a plan, or like no file of a tool that is known here.
+    package static func ofForeign(text: String, name: String) -> ImportFormat? {
+        let settings = try? TreeSettings.read(text: text, name: name)
+        let roots = Set((settings ?? []).compactMap { $0.name.split(separator: ".").first.map(String.init) })
+        // A plan with a mistake in its syntax is no tree.
+        let isPlan = ["layout", "cluster", "devices"].contains { key in
+            roots.contains(key) || text.split(separator: "\n").contains { $0.hasPrefix("\(key):") }
+        }
+        guard !isPlan, let format = detect(text: text, name: name) else { return nil }
+        // Any text may be a script, so that one of Megatron-LM is known by its arguments.
+        let isScript = settings == nil || format == .megatronLM
+        let words = ["--num-layers", "--tensor-model-parallel-size", "--micro-batch-size", "pretrain_", "torchrun"]
+        return isScript && format == .megatronLM && !words.contains(where: text.contains) ? nil : format
+    }
+
     /// The format of a file; nil: it looks like none.
     package static func detect(text: String, name: String) -> ImportFormat? {
         if TorchtitanDetection.looks(text) { return .torchtitan }

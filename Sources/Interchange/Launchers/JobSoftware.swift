@@ -10,6 +10,9 @@ enum JobSoftware: Hashable {
 
     static func of(_ plan: Plan) -> JobSoftware { plan.train == nil ? .megatronLM : .trainyard }
 
+    /// The software as `framework` of a plan names it; nil: the plan's own.
+    var framework: String? { self == .megatronLM ? "megatron-core" : nil }
+
     /// Takes out of the plan what the software cannot say, and notes each change.
     func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         guard self == .megatronLM else { return }

@@ -12,6 +12,8 @@ protocol Launcher: Exporter {
 extension Launcher {
     static func refuse(_ plan: Plan, _ software: JobSoftware, _ gaps: inout [ExportGap]) {}
 
+    static func software(_ plan: Plan) -> String? { JobSoftware.of(plan).framework }
+
     static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         let software = JobSoftware.of(plan)
         software.fit(&plan, &gaps)
@@ -39,6 +41,6 @@ extension Launcher {
     ) -> [ExportedFile] {
         let job = LaunchedJob(plan, layout: layout, header: header, context: context)
         guard case .trainyard = job.program else { return files(of: job) }
-        return files(of: job) + [ExportedFile("plan.yaml", context.planText)]
+        return files(of: job) + [context.planFile(plan)]
     }
 }

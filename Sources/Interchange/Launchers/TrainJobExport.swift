@@ -1,29 +1,29 @@
 internal import Plans
 
-/// Writes a TrainJob of Kubeflow Trainer, and the runtime that it runs on.
-enum TrainJobExport: ObjectLauncher {
+/// Writes a TrainJob of Kubeflow Trainer, and the runtime that it runs on. Each object is a file of its own, since readers of one
+/// kind refuse the other.
+enum TrainJobExport: Launcher {
     static let target = ExportTarget.trainjob
-    static let file = "trainjob.yaml"
 
-    static func name(of job: LaunchedJob) -> String {
+    static func takesSmallerLastNode(_ software: JobSoftware) -> Bool { false }
+
+    static func files(of job: LaunchedJob) -> [ExportedFile] {
+        let name = name(of: job)
+        let (object, runtime) =
+            switch job.program {
+            case .megatronLM(let run): (megatronJob(job, run, name), megatronRuntime(job, run, name))
+            case .trainyard(let run): (trainyardJob(job, run, name), trainyardRuntime(job, name))
+            }
+        return [ExportedFile("trainjob.yaml", object), ExportedFile("runtime.yaml", runtime)]
+    }
+
+    private static func name(of job: LaunchedJob) -> String {
         // Its JobSet has the same name, and pods NAME-launcher-0-0-XXXXX or NAME-node-0-INDEX-XXXXX.
         let longest = max("-node-0-\(job.nodes - 1)-abcde".count, "-launcher-0-0-abcde".count)
         return JobName.label(job.name, most: 63 - longest)
     }
 
-    /// Each object is a file of its own, since readers of one kind refuse the other.
-    static func files(of job: LaunchedJob) -> [ExportedFile] {
-        let objects = text(of: job).split(separator: "\n---\n", maxSplits: 1)
-        guard objects.count == 2 else { return [] }
-        return [
-            ExportedFile(file, BatchText.comments(job.comments) + objects[1]),
-            ExportedFile("runtime.yaml", objects[0] + "\n"),
-        ]
-    }
-
-    static func megatron(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
-        let environment =
-            run.environment + [("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "800"), ("PYTHONUNBUFFERED", "1")]
+    private static func megatronRuntime(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         return """
             \(BatchText.comments(job.comments))#
             # TrainJob (kubeflow/trainer, v1alpha1): \(job.words("node", "GPU")). The runtime says how a job starts again.
@@ -65,8 +65,15 @@ enum TrainJobExport: ObjectLauncher {
             \(YAMLText.indented(PodText.mounts(plan: false, memory: true), 24))
                               volumes:
             \(YAMLText.indented(PodText.volumes(plan: nil, memory: true), 20))
-            ---
-            apiVersion: trainer.kubeflow.org/v1alpha1
+
+            """
+    }
+
+    private static func megatronJob(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
+        let environment =
+            run.environment + [("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "800"), ("PYTHONUNBUFFERED", "1")]
+        return """
+            \(BatchText.comments(job.comments))apiVersion: trainer.kubeflow.org/v1alpha1
             kind: TrainJob
             metadata:
               name: \(name)
@@ -87,7 +94,7 @@ enum TrainJobExport: ObjectLauncher {
             """
     }
 
-    static func trainyard(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
+    private static func trainyardRuntime(_ job: LaunchedJob, _ name: String) -> String {
         let mounts = PodText.mounts(plan: true, memory: true)
         let volumes = PodText.volumes(plan: name, memory: true)
         return """
@@ -168,25 +175,30 @@ enum TrainJobExport: ObjectLauncher {
             \(YAMLText.indented(mounts, 24))
                               volumes:
             \(YAMLText.indented(volumes, 20))
-            ---
-            apiVersion: trainer.kubeflow.org/v1alpha1
-            kind: TrainJob
-            metadata:
-              name: \(name)
-            spec:
-              runtimeRef: {apiGroup: trainer.kubeflow.org, kind: TrainingRuntime, name: \(name)}
-              trainer:
-                numNodes: \(job.nodes)
-                numProcPerNode: \(job.perNode)
-                resourcesPerNode: # a core a rank; \(BatchText.memory(job.peakGiB)) a rank are predicted
-                  limits: {cpu: \(job.perNode), memory: \(PodText.mebibytes(job))Mi}
-                env:
-            \(PodText.environment(PodText.variables(job, run), depth: 6))
-                command: [/bin/bash, -c]
-                args:
-                  - |
-            \(YAMLText.indented(PodText.trainyard(job), 8))
 
             """
+    }
+
+    private static func trainyardJob(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
+        """
+        \(BatchText.comments(job.comments))apiVersion: trainer.kubeflow.org/v1alpha1
+        kind: TrainJob
+        metadata:
+          name: \(name)
+        spec:
+          runtimeRef: {apiGroup: trainer.kubeflow.org, kind: TrainingRuntime, name: \(name)}
+          trainer:
+            numNodes: \(job.nodes)
+            numProcPerNode: \(job.perNode)
+            resourcesPerNode: # a core a rank; \(BatchText.memory(job.peakGiB)) a rank are predicted
+              limits: {cpu: \(job.perNode), memory: \(PodText.mebibytes(job))Mi}
+            env:
+        \(PodText.environment(PodText.variables(job, run), depth: 6))
+            command: [/bin/bash, -c]
+            args:
+              - |
+        \(YAMLText.indented(PodText.trainyard(job), 8))
+
+        """
     }
 }

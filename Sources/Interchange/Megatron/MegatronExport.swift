@@ -6,6 +6,8 @@ internal import Schedules
 enum MegatronExport: Exporter {
     static let target = ExportTarget.megatronLM
 
+    static func software(_ plan: Plan) -> String? { "megatron-core" }
+
     /// Features of a model that the arguments can say.
     static let model: Set<ModelFeature.Kind> = [
         .qkNormHead, .experts, .firstDense, .everyOther, .sharedExperts, .sharedGate, .routerCorrection, .nodeLimit,

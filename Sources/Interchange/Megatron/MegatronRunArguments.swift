@@ -99,7 +99,9 @@ extension MegatronExport {
         addHyperparameters(plan, countsSamples: plan.train == nil && plan.tokens != nil, to: &list)
         list.add("--mock-data")
         if let every = context.saveEvery {
+            // Without a checkpoint in the folder a run starts at its first step, else it goes on from the newest.
             list.add("--save", "checkpoints")
+            list.add("--load", "checkpoints")
             list.add("--save-interval", every)
         }
     }

@@ -5,6 +5,8 @@ internal import Plans
 enum BridgeExport: Exporter {
     static let target = ExportTarget.megatronBridge
 
+    static func software(_ plan: Plan) -> String? { "megatron-bridge" }
+
     static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         // A learned table has as many rows as a sequence has tokens.
         MegatronExport.fitFamily(&plan, without: [.positionEntries], "Megatron-Bridge", &gaps)
@@ -42,7 +44,7 @@ enum BridgeExport: Exporter {
         text.set("ddp", target: "megatron.bridge.training.config.DistributedDataParallelConfig", ddp)
         let schedule = fields.take(["lr_warmup_iters", "lr_decay_style"])
         let seed = fields.take(["seed"])
-        let checkpoint = fields.take(["save", "save_interval", "ckpt_format"])
+        let checkpoint = fields.take(["save", "load", "save_interval", "ckpt_format"])
         text.set(
             "optimizer", target: "megatron.bridge.training.config.OptimizerConfig",
             [("use_distributed_optimizer", .flag(isSharded))] + fields.take(MegatronFields.optimizer))

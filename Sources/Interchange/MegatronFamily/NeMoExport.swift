@@ -5,6 +5,8 @@ internal import Plans
 enum NeMoExport: Exporter {
     static let target = ExportTarget.nemo
 
+    static func software(_ plan: Plan) -> String? { "nemo" }
+
     static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         // Fields that Megatron-Core 0.14, which NeMo 25.09 ships, does not have.
         MegatronExport.fitFamily(
@@ -26,7 +28,7 @@ enum NeMoExport: Exporter {
         text.set("_target_", .word("nemo.collections.llm.api.pretrain"))
         text.set("_partial_", .flag(true))
         let (bf16, fp16) = (fields.has("bf16"), fields.has("fp16"))
-        _ = fields.take(["bf16", "fp16", "train_iters", "train_samples", "save", "ckpt_format", "seq_length"])
+        _ = fields.take(["bf16", "fp16", "train_iters", "train_samples", "save", "load", "ckpt_format", "seq_length"])
         let perNode = min(plan.devices, max(1, plan.cluster.devicesPerNode))
         text.set(
             "trainer", target: "nemo.lightning.pytorch.trainer.Trainer",
@@ -117,6 +119,9 @@ enum NeMoExport: Exporter {
             text.set(
                 "log.ckpt", target: "nemo.lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",
                 [("every_n_train_steps", every.value), ("save_last", .flag(true))])
+            text.set(
+                "resume", target: "nemo.lightning.resume.AutoResume",
+                [("resume_if_exists", .flag(true)), ("resume_ignore_no_checkpoint", .flag(true))])
         }
         let comment = [
             "Start it with: nemo llm pretrain --yaml nemo.yaml. The data are a stand-in, since every run needs some."

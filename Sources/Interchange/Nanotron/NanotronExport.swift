@@ -6,6 +6,8 @@ internal import Schedules
 enum NanotronExport: Exporter {
     static let target = ExportTarget.nanotron
 
+    static func software(_ plan: Plan) -> String? { "nanotron" }
+
     private static let model: Set<ModelFeature.Kind> = [
         .tied, .geglu, .reglu, .inputBias, .window, .experts, .firstDense, .everyOther, .sharedExperts, .sharedGate,
     ]
@@ -109,6 +111,8 @@ enum NanotronExport: Exporter {
         text.set("general.run", .word(plan.name))
         text.set("general.seed", .count(Int(clamping: plan.training.seed ?? 42)))
         text.set("checkpoints.checkpoints_path", .word("checkpoints"))
+        // Without a checkpoint in the folder a run starts at its first step.
+        text.set("checkpoints.resume_checkpoint_path", .word("checkpoints"))
         text.set("checkpoints.checkpoint_interval", .count(context.saveEvery ?? 1000))
         text.set("logging.iteration_step_info_interval", .count(1))
     }

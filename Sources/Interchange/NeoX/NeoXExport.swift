@@ -6,6 +6,8 @@ internal import Schedules
 enum NeoXExport: Exporter {
     static let target = ExportTarget.gptNeoX
 
+    static func software(_ plan: Plan) -> String? { "gpt-neox" }
+
     private static let model: Set<ModelFeature.Kind> = [
         .layerNorm, .nonParametric, .learnedPositions, .positionEntries, .alibi, .sinusoidal, .noPositions, .allBiases,
         .otherBiases, .tied, .gelu, .relu, .silu, .geglu, .reglu, .parallelHalves, .window, .qkNormOther,
@@ -47,6 +49,12 @@ enum NeoXExport: Exporter {
         let formats: [Precision] = plan.precision == .fp32 ? [.fp32] : [.fp32, plan.precision]
         if let gradients = plan.layout?.gradients, !formats.contains(gradients) {
             plan.drop(.halfGradients, because: "its gradients are fp32, or those of the weights", &gaps)
+        }
+        if let layout = plan.layout, plan.model.vocab % max(1, layout.tensor) != 0 {
+            gaps.append(
+                ExportGap(
+                    "model.vocab", "\(plan.model.vocab)",
+                    "GPT-NeoX rounds the entries up to a multiple of the \(layout.tensor) tensor ranks"))
         }
         if plan.model.kvHeads != plan.model.heads, plan.model.kvHeads % max(1, layout.tensor) != 0 {
             gaps.append(
@@ -94,7 +102,7 @@ enum NeoXExport: Exporter {
         addTraining(plan, layout, context, &text)
         let comment = [
             "\(plan.devices) devices, as the launcher's hostfile says. Start it with deepy.py train.py gpt-neox.yml;",
-            "say data_path and your tokenizer.",
+            "say data_path and your tokenizer, of at most \(plan.model.vocab) entries.",
         ]
         return [ExportedFile("gpt-neox.yml", text.yaml(header: header + comment))]
     }
@@ -127,7 +135,9 @@ enum NeoXExport: Exporter {
         if let window = shape.block.window { text.set("sliding_window_width", .count(max(0, window - 1))) }
         text.set("attention_config", .repeated([layout.flashAttention ? "flash" : "global"], shape.layers))
         text.set("output_layer_parallelism", .word("column"))
-        text.set("make_vocab_size_divisible_by", .count(128))
+        // The tokenizer's entries are rounded up to a multiple of this for each tensor rank, and replace padded_vocab_size: with a
+        // rank's share of the plan's entries every tokenizer that is no larger comes to exactly these.
+        text.set("make_vocab_size_divisible_by", .count(max(1, shape.vocab / max(1, layout.tensor))))
         text.set("padded_vocab_size", .count(shape.vocab))
         text.set("hidden_dropout", .number(0))
         text.set("attention_dropout", .number(0))
@@ -184,6 +194,8 @@ enum NeoXExport: Exporter {
         }
         if let every = context.saveEvery {
             text.set("save", .word("checkpoints"))
+            // Without a checkpoint in the folder a run starts at its first step.
+            text.set("load", .word("checkpoints"))
             text.set("checkpoint_factor", .count(every))
         }
     }

@@ -28,11 +28,16 @@ enum TorchScheduleExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
-        guard let schedule = schedule(plan, layout), let text = try? ScheduleCSV.text(schedule) else { return [] }
+        guard let schedule = context.searched?.schedule ?? schedule(plan, layout),
+            let text = try? ScheduleCSV.text(schedule)
+        else { return [] }
         // The reader of PyTorch knows no comments, so that the header is a file of its own.
+        let lines =
+            header
+            + (context.searched.map { ["The lists are searched ones, \($0.words)."] } ?? []).map(PlainComment.line)
         return [
             ExportedFile("schedule.csv", text),
-            ExportedFile("schedule.txt", header.joined(separator: "\n") + "\n"),
+            ExportedFile("schedule.txt", lines.joined(separator: "\n") + "\n"),
         ]
     }
 }

@@ -26,6 +26,9 @@ extension ExportTarget {
         }
     }
 
+    /// The software that runs the files of `plan`, as `framework` of a plan names it; nil: the plan's own, or whichever.
+    package func software(_ plan: Plan) -> String? { exporter.software(plan) }
+
     /// The files of a plan with a layout.
     package func export(_ plan: Plan, context: ExportContext) -> Export {
         exporter.export(plan, context: context)

@@ -6,6 +6,8 @@ internal import Schedules
 enum TorchtitanExport: Exporter {
     static let target = ExportTarget.torchtitan
 
+    static func software(_ plan: Plan) -> String? { "torchtitan" }
+
     static let model: Set<ModelFeature.Kind> = [
         .qkNormHead, .experts, .firstDense, .everyOther, .sharedExperts, .routerCorrection, .nodeLimit, .latent,
         .inputBias,

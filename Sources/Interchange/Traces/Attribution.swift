@@ -73,6 +73,11 @@ package struct Attribution: Sendable {
         package var slowness: Double
         /// Number of the ranks that it is compared with, all of its own stage or not.
         package var isComparedInStage: Bool
+        /// Seconds by which the step is longer because this rank is slow. What it takes longer in place of waiting costs nothing.
+        package var cost = 0.0
+
+        /// Seconds of its own that the rank takes longer than those it is compared with; negative where it takes less.
+        package var own: Double { slowness > 0 ? computing * (1 - 1 / slowness) : 0 }
     }
 
     package var source: TracedRun.Source
@@ -120,6 +125,7 @@ extension Attribution {
         for (rank, step) in zip(run.ranks, chosen.steps) {
             for (group, seconds) in step.groups { groups[group, default: [:]][rank.rank] = seconds }
         }
+        share(costs: difference)
         let strange = chosen.steps.map { step in step.groups.reduce(0) { $1.key.parts == .outside ? $0 + $1.value : $0 }
         }
         if Statistics.median(strange) > 0.01 * measured {
@@ -132,6 +138,16 @@ extension Attribution {
                 "traces of \(Wording.count(run.ranks.count, "rank")) of \(run.expectedRanks): the others are not seen",
                 at: 0)
         }
+    }
+
+    /// Gives each slow rank its part of what the step takes longer, in proportion to its own time. Together they never cost more:
+    /// the rest of their time is in place of waiting, or at the same time as another slow rank's.
+    private mutating func share(costs lengthening: Double) {
+        let slow = ranks.indices.filter { isSlow(ranks[$0]) }
+        let all = slow.reduce(0) { $0 + ranks[$1].own }
+        let total = min(all, max(0, lengthening))
+        guard all > 0 else { return }
+        for index in slow { ranks[index].cost = total * ranks[index].own / all }
     }
 
     /// Seconds of those `parts` that lie inside `row`.

@@ -35,28 +35,39 @@ extension Attribution {
     /// The parts that most exceed and fall short of their price.
     private var longest: [String] {
         var lines: [String] = []
+        let explained = ranks.reduce(0) { $0 + $1.cost }
         if let row = rows.max(by: { $0.difference < $1.difference }), isWorthSaying(row.difference) {
-            lines.append("longest over \(origin == .price ? "the price" : "the other trace"): " + words(row))
+            let over = origin == .price ? "the price" : "the other trace"
+            lines.append(
+                explained > difference / 2 && explained > 0
+                    // The cost is named above.
+                    ? "on the median rank that shows in: \(words(row))"
+                    : "longest over \(over): \(words(row)) (\(cost(row)))")
         }
         if let row = rows.min(by: { $0.difference < $1.difference }), isWorthSaying(-row.difference) {
-            lines.append("most below it: " + words(row))
+            let isPart = difference < 0 && row.difference >= difference
+            lines.append(
+                "most below it: \(words(row)) (\(Self.signed(row.difference))"
+                    + "\(isPart ? " of \(Self.signed(difference))" : ""))")
         }
         return lines
     }
 
     private func words(_ row: Row) -> String {
-        "\(row.title), \(Figures.seconds(row.expected)) \(expectedWord), \(Figures.seconds(row.measured)) measured "
-            + "(\(Self.signed(row.difference)) of \(Self.signed(difference)))"
+        "\(row.title), \(Figures.seconds(row.expected)) \(expectedWord), \(Figures.seconds(row.measured)) measured"
+    }
+
+    /// What a row that takes longer costs: no more than the step takes longer.
+    private func cost(_ row: Row) -> String {
+        let whole = Self.signed(row.difference)
+        if row.difference <= difference * 1.005 { return "\(whole) of \(Self.signed(difference))" }
+        let step = difference > 0 ? "the step takes \(Self.signed(difference))" : "the step takes no longer"
+        return "\(whole); other parts take \(Figures.seconds(row.difference - difference)) less, so that \(step)"
     }
 
     // MARK: Slow ranks
 
-    private func isSlow(_ rank: RankFigures) -> Bool {
-        rank.slowness >= Self.slow && isWorthSaying(lost(rank))
-    }
-
-    /// Seconds that a rank computes longer than those it is compared with.
-    private func lost(_ rank: RankFigures) -> Double { rank.computing * (1 - 1 / rank.slowness) }
+    func isSlow(_ rank: RankFigures) -> Bool { rank.slowness >= Self.slow && isWorthSaying(rank.own) }
 
     private var computes: String { rows.contains { $0.title == "passes" } ? "takes" : "computes" }
     private var what: String { rows.contains { $0.title == "passes" } ? " for its passes" : "" }
@@ -78,7 +89,7 @@ extension Attribution {
                     + "\(Self.longer(least))\(Self.longer(least) == Self.longer(most) ? "" : " to \(Self.longer(most))") "
                     + "longer than the median of their stage; all others wait for it")
         }
-        let rest = slow.filter { !told.contains($0.rank) }.sorted { lost($0) > lost($1) }
+        let rest = slow.filter { !told.contains($0.rank) }.sorted { $0.own > $1.own }
         for rank in rest.prefix(4) { lines.append(words(rank)) }
         if rest.count > 4 {
             lines.append("slow, too: ranks \(Self.list(rest.dropFirst(4).map(\.rank).sorted()))")
@@ -92,8 +103,20 @@ extension Attribution {
             rank.isComparedInStage
             ? "than the median of its stage"
             : "than the median rank, each against \(origin == .price ? "its price" : "the other trace")"
-        return "\(place) \(computes) \(Self.longer(rank.slowness)) longer\(what) \(than) (\(Self.signed(lost(rank)))): "
+        return "\(place) \(computes) \(Self.longer(rank.slowness)) longer\(what) \(than) (\(costs(rank))): "
             + "\(waiters(rank)) for it"
+    }
+
+    /// The rank's own time, and how much of it lengthens the step.
+    private func costs(_ rank: RankFigures) -> String {
+        let rest = rank.own - rank.cost
+        guard isWorthSaying(rest) else { return Self.signed(rank.own) }
+        let isOnly = ranks.count(where: isSlow) == 1
+        let place = isOnly ? "in place of waiting" : "in place of waiting or beside other slow ranks"
+        return isWorthSaying(rank.cost)
+            ? "\(Self.signed(rank.own)) of its own, \(Figures.seconds(rest)) of that \(place), so that the step takes "
+                + "\(Self.signed(rank.cost))"
+            : "\(Self.signed(rank.own)) of its own, all of it \(place)"
     }
 
     /// The rank with its place: in a timeline its stage stands for it.

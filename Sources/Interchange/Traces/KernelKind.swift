@@ -84,3 +84,12 @@ package enum KernelKind: String, CaseIterable, Hashable, Sendable {
         }
     }
 }
+
+extension KernelKind {
+    /// Whether a kernel or an operator is the backward of attention, of which each block runs one for a micro-batch: the main kernel
+    /// of FlashAttention 2, and PyTorch's operators. Other kernels are passed over: they may run several times for one backward.
+    static func isAttentionBackward(_ name: String) -> Bool {
+        name.contains("flash_bwd_dq_dk_dv")
+            || name.hasPrefix("aten::_scaled_dot_product") && name.hasSuffix("_backward")
+    }
+}

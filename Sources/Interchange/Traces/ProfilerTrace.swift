@@ -48,11 +48,17 @@ struct ProfilerTrace {
         if works.isEmpty { works = [.compute(.computing, .elementwise)] }
         let sweep = StepSweep(works: works, idle: .other)
         let longest = pieces.reduce(0) { max($0, $1.end - $1.start) }
+        let isBackward = events.names.map(KernelKind.isAttentionBackward)
+        let backwards = events.events.lazy.filter {
+            $0.category == (isOnDevice ? .device : .operation) && isBackward[Int($0.name)]
+        }.map(\.start).sorted()
         return windows.map { window in
             let first = Self.firstIndex(in: pieces, from: window.start - longest)
             let last = Self.firstIndex(in: pieces, from: window.end)
-            return sweep.step(
+            var step = sweep.step(
                 Array(pieces[first..<max(first, last)]), from: window.start, to: window.end, number: window.number)
+            step.attentionBackwards = backwards.count { window.start <= $0 && $0 < window.end }
+            return step
         }
     }
 

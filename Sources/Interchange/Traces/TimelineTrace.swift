@@ -1,13 +1,17 @@
 internal import Plans
 internal import Reading
+internal import Schedules
 
 /// The step in a trace that `trainyard simulate` or `trainyard train` wrote, one rank of every pipeline stage.
 struct TimelineTrace {
     private let events: TraceEvents
     private let layout: Layout
+    /// Micro-batches of a step of the plan; nil: not known.
+    private let microbatches: Int?
     private let file: String
 
-    init(_ events: TraceEvents, layout: Layout, file: String) {
+    init(_ events: TraceEvents, layout: Layout, microbatches: Int?, file: String) {
+        self.microbatches = microbatches
         self.events = events
         self.layout = layout
         self.file = file
@@ -48,6 +52,7 @@ struct TimelineTrace {
                 "has \(Wording.count(count, "rank")) of a pipeline, and the plan's pipeline has \(layout.pipeline)",
                 "name the plan that it was written for")
         }
+        try checkLayout(processes.first.flatMap { events.processLabels[$0] }, spans)
         let start = spans.lazy.map(\.start).min() ?? 0
         let end = spans.lazy.map(\.end).max() ?? 0
         // All passes end here; what comes behind them is no pipeline's.
@@ -56,6 +61,34 @@ struct TimelineTrace {
             let step = step(byRank[rank] ?? [], from: start, passesEnd: passesEnd, to: end)
             return TracedRank(rank: rank, stage: rank, steps: [step])
         }
+    }
+
+    /// Refuses a trace of another layout than the plan's, or of another number of stages or micro-batches: its differences from the
+    /// plan's price would be those of the layouts.
+    private func checkLayout(_ label: String?, _ spans: [TraceEvents.Event]) throws(PlanProblems) {
+        let fix = "name the plan that it was written for"
+        if let label, label.contains(" · "), label != layout.degreesInWords {
+            throw TraceFile.one(file, "is of \(label), and the plan's layout is \(layout.degreesInWords)", fix)
+        }
+        let names = Set(spans.lazy.filter(\.hasAction).map(\.name))
+        let forwards = names.compactMap { Action(events.names[Int($0)]) }.flatMap(\.parts).filter {
+            $0.kind == .forward
+        }
+        guard let microbatches, !forwards.isEmpty else { return }
+        let expected = try? layout.schedule.schedule(layout.pipelineShape(microbatches: microbatches))
+        let stages = Set(forwards.map(\.stage)).count
+        if let expected, stages != expected.stages {
+            throw TraceFile.one(
+                file,
+                "has \(Wording.count(stages, "stage")) of a pipeline, and the plan's \(layout.schedule.rawValue) has "
+                    + "\(expected.stages)", fix)
+        }
+        let found = Set(forwards.map(\.microbatch)).count
+        guard found != microbatches else { return }
+        throw TraceFile.one(
+            file,
+            "has \(found == 1 ? "1 micro-batch" : "\(found) micro-batches"), and a step of the plan has \(microbatches)",
+            "\(fix), or give the plan the batch of that run")
     }
 
     private func isPass(_ event: TraceEvents.Event) -> Bool {

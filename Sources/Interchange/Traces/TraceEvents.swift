@@ -64,6 +64,8 @@ struct TraceEvents {
     /// Names of processes and threads.
     var processNames: [Int: String] = [:]
     var threadNames: [Int: String] = [:]
+    /// Words beside the names of processes: of a timeline of Trainyard the degrees of its layout.
+    var processLabels: [Int: String] = [:]
     /// Number of events of any kind.
     var count = 0
 
@@ -245,14 +247,18 @@ extension TraceEvents {
         guard let name, let arguments else { return }
         var reader = scanner.at(name)
         let kind = try reader.text()
-        guard kind == "process_name" || kind == "thread_name" else { return }
+        guard ["process_name", "thread_name", "process_labels"].contains(kind) else { return }
         reader = scanner.at(arguments)
         guard try reader.peek() == UInt8(ascii: "{") else { return }
         var found: String?
         try reader.map { (scanner: inout JSONScanner, key) throws(JSONScanner.Fault) in
-            if key.matches("name") { found = try scanner.text() } else { try scanner.skip() }
+            if key.matches("name") || key.matches("labels") { found = try scanner.text() } else { try scanner.skip() }
         }
-        if kind == "process_name" { processNames[process] = found } else { threadNames[thread] = found }
+        switch kind {
+        case "process_name": processNames[process] = found
+        case "process_labels": processLabels[process] = found
+        default: threadNames[thread] = found
+        }
     }
 
     private mutating func readArguments(

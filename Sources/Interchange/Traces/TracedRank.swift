@@ -21,6 +21,8 @@ package struct TracedStep: Hashable, Sendable {
     package var hidden: [StepParts: Double] = [:]
     /// Seconds of the kernels of each group, hidden or not.
     package var groups: [TracedGroup: Double] = [:]
+    /// How often the backward of attention ran: once a block and micro-batch. 0: the trace does not tell.
+    package var attentionBackwards = 0
     /// Seconds of compute by the kind of kernel.
     package var kernels: [KernelKind: Double] = [:]
 

@@ -1,11 +1,15 @@
 package import Models
 package import Plans
 package import Reading
+internal import Schedules
 
 extension TracedRun {
     /// Reads traces of a run of `layout`: one of Trainyard's, or one of the PyTorch profiler for each rank.
+    /// - Parameter microbatches: those of a step on each pipeline; nil: the traces may have any number.
     /// - Throws: what is wrong with the files, all at once where it can be told.
-    package static func read(_ paths: [String], layout: Layout, model: Model) throws(PlanProblems) -> TracedRun {
+    package static func read(
+        _ paths: [String], layout: Layout, model: Model, microbatches: Int? = nil
+    ) throws(PlanProblems) -> TracedRun {
         let guide = GroupGuide(layout, model)
         var problems: [PlanProblem] = []
         var files: [ProfilerFile] = []
@@ -17,7 +21,7 @@ extension TracedRun {
                         throw TraceFile.one(
                             path, "is a timeline of all ranks, and \(paths.count) files are given", "give it alone")
                     }
-                    return try timeline(events, path, layout)
+                    return try timeline(events, path, layout, microbatches)
                 }
                 files.append(try ProfilerFile(events, path, place: place, layout: layout, guide: guide))
             } catch {
@@ -25,14 +29,15 @@ extension TracedRun {
             }
         }
         problems += contradictions(files, layout)
+        if let microbatches { problems += otherBatch(files, layout, model, microbatches: microbatches) }
         guard problems.isEmpty else { throw PlanProblems(problems) }
         return profiled(files, layout)
     }
 
     private static func timeline(
-        _ events: TraceEvents, _ path: String, _ layout: Layout
+        _ events: TraceEvents, _ path: String, _ layout: Layout, _ microbatches: Int?
     ) throws(PlanProblems) -> TracedRun {
-        let trace = TimelineTrace(events, layout: layout, file: path)
+        let trace = TimelineTrace(events, layout: layout, microbatches: microbatches, file: path)
         var run = TracedRun(
             source: trace.isMeasured ? .training : .simulation, ranks: try trace.ranks(), expectedRanks: layout.pipeline
         )
@@ -87,6 +92,29 @@ extension TracedRun {
                 "record all ranks with the same activities of the profiler")
         }
         return problems
+    }
+
+    /// Files whose steps run the backward of attention for another number of micro-batches than the plan's. Only where each block
+    /// runs it once for a micro-batch.
+    private static func otherBatch(
+        _ files: [ProfilerFile], _ layout: Layout, _ model: Model, microbatches: Int
+    ) -> [PlanProblem] {
+        let (blocks, rest) = model.layers.quotientAndRemainder(dividingBy: max(1, layout.pipeline))
+        let isUneven = layout.pipeline > 1 && StagePartition(layout, model: model).unevenSizes != nil
+        guard layout.context == 1, model.kinds.isEmpty, model.mtp == nil, !model.hasPicture, rest == 0, !isUneven,
+            blocks > 0, !layout.schedule.isBidirectional
+        else { return [] }
+        return files.compactMap { file in
+            let counts = Set(file.steps.map(\.attentionBackwards))
+            guard let count = counts.first, counts.count == 1, count > 0, count % blocks == 0,
+                count / blocks != microbatches
+            else { return nil }
+            return PlanProblem(
+                file: file.path, field: "",
+                rule: "runs the backward of attention \(count) times a step, for \(count / blocks) micro-batches in "
+                    + "\(Wording.count(blocks, "block")), and a step of the plan has \(microbatches)",
+                fix: "name the plan of that run, or give it the batch and micro-batch of that run")
+        }
     }
 
     private static func profiled(_ files: [ProfilerFile], _ layout: Layout) -> TracedRun {

@@ -15,7 +15,7 @@ enum Verdict {
             ("compute", parts.compute), ("recomputing", parts.recompute),
             ("tensor-parallel collectives", parts.tensorComm),
             (
-                "the pipeline's bubble (\(estimate.microbatches) micro-batches for \(layout.pipeline) ranks)",
+                "waiting in the pipeline (\(estimate.microbatches) micro-batches for \(layout.pipeline) ranks)",
                 parts.pipelineBubble
             ),
             ("messages between stages", parts.pipelineComm),

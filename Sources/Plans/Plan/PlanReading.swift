@@ -191,7 +191,12 @@ struct PlanReading {
         }
         let open = layout?.openSchedule
         // A rule between keys is asked when the keys that it reads are valid, whatever is wrong elsewhere.
-        let unknown = unknownKeys(isModelKnown: isModelKnown, layout, isBatchStated: statedBatch != nil)
+        var unknown = unknownKeys(isModelKnown: isModelKnown, layout, isBatchStated: statedBatch != nil)
+        if let problem = problemOfFollowingData(layout, devices: devices, isStated: statedDevices != nil, unknown) {
+            reader.collector.adopt(ofDevices(problem, known))
+            // Rules that read the degree would speak of one that nobody wrote.
+            unknown.formUnion(["layout.data"])
+        }
         func areKnown(_ keys: String...) -> Bool { !keys.contains(where: unknown.touches) }
         let isSliceKnown = areKnown("batch", "layout.microbatch", "layout.data")
         if isSliceKnown || layout == nil { batches.checkAccumulation(layout?.layout, batch: batch) }
@@ -218,6 +223,9 @@ struct PlanReading {
                 .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
                     // A batch that does not divide may have been meant in tokens.
                     var problem = problem.field == "devices" ? ofDevices(problem, known) : placed(problem)
+                    if problem.field == "layout.microbatch", devicesOverride != nil {
+                        problem.rule += ", where --devices \(devices) makes data \(layout.data)"
+                    }
                     if problem.field == "layout.microbatch", let odd = remarks.first(where: { $0.code == .batchLarge })
                     {
                         problem.fix += "; " + odd.text

@@ -1,4 +1,5 @@
 internal import Models
+internal import Numbers
 internal import Reading
 
 /// Which rules between keys can be asked while others are wrong.
@@ -68,7 +69,32 @@ extension PlanReading {
         let source = devicesOverride != nil ? "--devices" : cluster?.devices != nil ? "cluster.groups" : "devices"
         problem.rule = "\(source), \(problem.value), " + problem.rule
         problem.value = ""
-        problem.fix = "change a degree"
+        // `--devices` can be another number; what a cluster has stays.
+        let isMultiple = devicesOverride != nil && problem.rule.contains(Self.multiple)
+        if !isMultiple { problem.fix = "change a degree" }
         return problem
+    }
+
+    private static let multiple = "must be a multiple of"
+
+    /// The problem of devices that the degrees do not divide, where the data-parallel degree follows from them: the user can change
+    /// the devices and the degrees that are written. nil: they divide, or the degree is written.
+    func problemOfFollowingData(
+        _ result: LayoutReading.Result?, devices: Int, isStated: Bool, _ unknown: UnknownKeys
+    ) -> PlanProblem? {
+        guard let result, devicesOverride != nil || isStated && !result.dataIsGiven else { return nil }
+        let layout = result.layout
+        guard !["devices", "layout.tensor", "layout.pipeline", "layout.context"].contains(where: unknown.touches),
+            let inner = Int.product(layout.tensor, layout.pipeline, layout.context),
+            (1...Bounds.devices.upperBound).contains(inner), devices > 0, devices % inner != 0
+        else { return nil }
+        let down = devices / inner * inner
+        let near = [down, down + inner].filter(Bounds.devices.contains).map(String.init)
+        let degrees = [("tensor", layout.tensor), ("pipeline", layout.pipeline), ("context", layout.context)]
+        let written = degrees.filter { $0.1 > 1 }.map { "\($0.0) \($0.1)" }.joined(separator: " · ")
+        return PlanProblem(
+            .misfit, field: "devices", value: "\(devices)",
+            rule: "\(Self.multiple) \(written)" + (degrees.count { $0.1 > 1 } > 1 ? " = \(inner)" : ""),
+            fix: "use \(Wording.alternatives(near)), or change a degree")
     }
 }

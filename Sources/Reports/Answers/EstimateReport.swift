@@ -93,6 +93,8 @@ package struct EstimateReport: Encodable, Sendable {
         var tokens: Int
         var modelFLOPs, hardwareFLOPs: Double
         var breakdown: Estimate.Breakdown
+        /// Idle share of the pipeline's ranks; absent without a pipeline.
+        var bubbleFraction: Double?
     }
 
     struct Throughput: Encodable {
@@ -235,12 +237,16 @@ package struct EstimateReport: Encodable, Sendable {
     var explanation: [Estimate.Explanation]?
     /// Remarks; present where the estimate is the whole document.
     var notes: [Remark]?
+    /// The plan's own layout, where the estimate is the best of a search that was asked for all the same.
+    var yours: OwnReport?
 
     /// - Parameter notes: remarks, where the estimate is the whole document.
     package init(
-        _ estimate: Estimate, explained: Bool = false, searched: SearchedSpace? = nil, notes: [Remark]? = nil
+        _ estimate: Estimate, explained: Bool = false, searched: SearchedSpace? = nil, own: OwnLayout? = nil,
+        notes: [Remark]? = nil
     ) {
         self.notes = notes
+        yours = own.map(OwnReport.init)
         let plan = estimate.plan
         let layout = estimate.layout
         framework = Framework(
@@ -302,7 +308,8 @@ package struct EstimateReport: Encodable, Sendable {
         iteration = Iteration(
             seconds: estimate.iteration.seconds, tokens: Int(saturating: estimate.iteration.tokens),
             modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,
-            breakdown: estimate.iteration.breakdown)
+            breakdown: estimate.iteration.breakdown,
+            bubbleFraction: layout.pipeline > 1 ? estimate.iteration.bubbleFraction : nil)
         let devices = Double(plan.paidDevices)
         throughput = Throughput(
             tokensPerSecond: estimate.tokensPerSecond, tokensPerSecondPerDevice: estimate.tokensPerSecond / devices,

@@ -151,11 +151,14 @@ package struct EstimateText {
         rows.append(("Runs on", Self.software(estimate)))
         rows += softwareRows.map { ("", $0) }
         let tokens = estimate.iteration.tokens
+        let bubble =
+            layout.pipeline > 1
+            ? ", bubble \(Figures.percent(estimate.iteration.bubbleFraction)) of the pipeline" : ""
         rows.append(
             (
                 "Step",
                 "\(Figures.seconds(estimate.iteration.seconds)) for \(Figures.grouped(plan.batch)) \(plan.model.hasPicture ? "samples" : "sequences") = "
-                    + "\(Figures.words(tokens)) tokens, \(Figures.grouped(estimate.tokensPerSecond)) tokens/s"
+                    + "\(Figures.words(tokens)) tokens, \(Figures.grouped(estimate.tokensPerSecond)) tokens/s\(bubble)"
             ))
         if let run = estimate.run {
             rows += runRows(run)
@@ -247,7 +250,7 @@ package struct EstimateText {
         let parts = estimate.iteration.breakdown
         let rows: [(String, Double)] = [
             ("compute", parts.compute), ("recompute", parts.recompute), ("tensor comm", parts.tensorComm),
-            ("pipeline bubble", parts.pipelineBubble), ("pipeline comm", parts.pipelineComm),
+            ("pipeline wait", parts.pipelineBubble), ("pipeline comm", parts.pipelineComm),
             ("data comm", parts.dataComm), ("context comm", parts.contextComm), ("expert comm", parts.expertComm),
             ("host comm", parts.hostComm ?? 0), ("optimizer", parts.optimizer), ("other", parts.other),
         ]

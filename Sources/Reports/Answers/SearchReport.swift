@@ -23,12 +23,6 @@ package struct SearchReport: Encodable, Sendable {
     private let yours: OwnReport?
     private let result: SearchResult
 
-    private struct OwnReport: Encodable {
-        var fits: Bool
-        var verdict: String
-        var estimate: EstimateReport
-    }
-
     private enum CodingKeys: String, CodingKey {
         case candidates, front, evaluated, feasible, rejected, ruledOut, seconds, searched, yours, notes
     }
@@ -44,7 +38,7 @@ package struct SearchReport: Encodable, Sendable {
         feasible = result.effort.feasible
         seconds = result.seconds
         searched = result.searched
-        yours = result.own.map { OwnReport(fits: $0.fits, verdict: $0.verdict, estimate: EstimateReport($0.estimate)) }
+        yours = result.own.map(OwnReport.init)
     }
 
     package func json() throws -> String { try JSONDocument.text(self) }

@@ -165,7 +165,7 @@ package struct ValidationReport: Sendable {
         guard let breakdown else { return "" }
         let parts = [
             ("compute", breakdown.compute), ("recompute", breakdown.recompute), ("tensor", breakdown.tensorComm),
-            ("bubble", breakdown.pipelineBubble), ("pipeline", breakdown.pipelineComm), ("data", breakdown.dataComm),
+            ("waiting", breakdown.pipelineBubble), ("pipeline", breakdown.pipelineComm), ("data", breakdown.dataComm),
             ("context", breakdown.contextComm), ("experts", breakdown.expertComm),
             ("optimizer", breakdown.optimizer), ("host", breakdown.hostComm ?? 0), ("other", breakdown.other),
         ]

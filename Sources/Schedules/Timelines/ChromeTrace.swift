@@ -12,8 +12,9 @@ package struct ChromeTrace {
     package init(secondsPerUnit: Double = 1) { self.secondsPerUnit = secondsPerUnit }
 
     /// Adds one process to the file.
-    package mutating func add(_ timeline: Timeline) {
-        writer.addProcess(name: timeline.name)
+    /// - Parameter labels: words beside the name of the process; nil: none.
+    package mutating func add(_ timeline: Timeline, labels: String? = nil) {
+        writer.addProcess(name: timeline.name, labels: labels)
         let process = writer.processes
         for (rank, spans) in timeline.ranks.enumerated() {
             let tracks = Tracks(rank: rank, spans: spans)
@@ -133,9 +134,10 @@ package struct ChromeTrace {
 extension Timeline {
     /// The timeline as a Chrome trace-event file.
     /// - Parameter secondsPerUnit: Length of one unit of the timeline's time, in seconds.
-    package func chromeTrace(secondsPerUnit: Double = 1) -> String {
+    /// - Parameter labels: words beside the name of the process; nil: none.
+    package func chromeTrace(secondsPerUnit: Double = 1, labels: String? = nil) -> String {
         var trace = ChromeTrace(secondsPerUnit: secondsPerUnit)
-        trace.add(self)
+        trace.add(self, labels: labels)
         return trace.json()
     }
 }

@@ -7,9 +7,10 @@ struct TraceWriter {
     private(set) var processes = 0
 
     /// Adds a process, to which the events that follow belong.
-    mutating func addProcess(name: String) {
+    mutating func addProcess(name: String, labels: String? = nil) {
         processes += 1
         metadata("process_name", process: processes, thread: nil, key: "name", value: name)
+        if let labels { metadata("process_labels", process: processes, thread: nil, key: "labels", value: labels) }
         metadata("process_sort_index", process: processes, thread: nil, key: "sort_index", value: processes)
     }
 

@@ -15,6 +15,8 @@ struct Answer {
     let found: [String]
     /// The layouts that a search tried; nil where the plan states its layout.
     let searched: SearchedSpace?
+    /// The plan's own layout beside the best of a search.
+    private let own: OwnLayout?
     /// Remarks that were printed before the plan was priced.
     private let seen: [Remark]
 
@@ -23,7 +25,7 @@ struct Answer {
         let plan = try plan.anchored()
         let choice = try ChosenLayout(plan: plan, searching: searching, settings: settings)
         seen = plan.firmRemarks
-        searched = choice.searched
+        (searched, own) = (choice.searched, choice.own)
         found = choice.found
         var estimate = try (choice.estimate ?? price(plan: plan, layout: choice.layout)).besideOtherSoftware()
         estimate.plan.remarks +=
@@ -42,7 +44,7 @@ struct Answer {
         if output.json {
             try Console.print(
                 EstimateReport(
-                    estimate, explained: output.explain, searched: searched, notes: estimate.notes
+                    estimate, explained: output.explain, searched: searched, own: own, notes: estimate.notes
                 ).json())
         } else {
             let text = EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured)

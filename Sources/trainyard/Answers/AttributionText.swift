@@ -106,7 +106,8 @@ extension Attribution {
                 ranks: ranks.map { rank in
                     Document.Rank(
                         rank: rank.rank, stage: rank.stage, node: rank.node, seconds: rank.seconds,
-                        computeSeconds: rank.computing, slowness: rank.slowness)
+                        computeSeconds: rank.computing, slowness: rank.slowness, ownSeconds: rank.own,
+                        costSeconds: rank.cost)
                 },
                 expectedRanks: expectedRanks, findings: findings, notShown: notes))
     }
@@ -127,7 +128,7 @@ extension Attribution {
         struct Rank: Encodable {
             var rank, stage: Int
             var node: Int?
-            var seconds, computeSeconds, slowness: Double
+            var seconds, computeSeconds, slowness, ownSeconds, costSeconds: Double
         }
         var plan, source, against: String
         var step: Int?

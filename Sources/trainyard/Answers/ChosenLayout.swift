@@ -14,6 +14,8 @@ struct ChosenLayout {
     let found: [String]
     /// The layouts that a search tried; nil where the plan states the layout.
     let searched: SearchedSpace?
+    /// The plan's own layout beside the best; nil where there is none, or no search.
+    private(set) var own: OwnLayout?
     /// Remarks on the ranking of the layouts that a search tried.
     private(set) var remarks: [Remark] = []
 
@@ -27,9 +29,9 @@ struct ChosenLayout {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }
             best.plan.remarks = plan.remarks
-            remarks = result.remarks
+            (remarks, own) = (result.remarks, result.own)
             (layout, estimate, searched) = (best.layout, best, result.searched)
-            found = SearchReport(result).summaryLines
+            found = SearchReport(result).summaryLines + [result.own?.line].compactMap(\.self)
             return
         }
         guard plan.openSchedule != nil else {

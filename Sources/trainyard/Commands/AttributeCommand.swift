@@ -63,7 +63,7 @@ struct AttributeCommand: ParsableCommand {
 
     mutating func run() throws {
         var sources = ReadFiles()
-        var plan = try Plan.read(path: plan, devices: devices?.value, files: &sources)
+        var plan = try PlanFile.read(plan, devices: devices?.value, files: &sources)
         Console.notes(plan.firmRemarks)
         let choice = try ChosenLayout(plan: plan, settings: try chooser.settings())
         let layout = choice.layout
@@ -72,12 +72,14 @@ struct AttributeCommand: ParsableCommand {
             (plan.devices, plan.idleDevices, plan.batch) = (chosen.devices, chosen.idleDevices, chosen.batch)
             plan.frameworks.assumed = chosen.frameworks.assumed
         }
-        let run = try TracedRun.read(traces, layout: layout, model: plan.model)
+        let microbatches = plan.batch / max(1, layout.data * layout.microbatch)
+        let run = try TracedRun.read(traces, layout: layout, model: plan.model, microbatches: microbatches)
         let baseline =
             try against.isEmpty
             ? priced(plan, layout)
             : Attribution.Baseline(
-                TracedRun.read(against, layout: layout, model: plan.model), step: nil, stages: layout.pipeline)
+                TracedRun.read(against, layout: layout, model: plan.model, microbatches: microbatches), step: nil,
+                stages: layout.pipeline)
         let cluster = plan.cluster
         let nodes = cluster.groups == nil && cluster.devicesPerNode < plan.devices ? cluster.devicesPerNode : nil
         let attribution = try Attribution(run, against: baseline, step: step?.value, devicesPerNode: nodes)

@@ -46,7 +46,8 @@ struct CalibrateCommand: ParsableCommand {
         let file = try OutputFile(out)
         try CommandFiles(written: [NamedPath("--out", out)], read: [NamedPath("--plan", path)]).check()
         try setBrokenFileAside(file)
-        let plan = try Plan.read(path: path)
+        var sources = ReadFiles()
+        let plan = try PlanFile.read(path, files: &sources)
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let count = processes?.value ?? min(plan.layout?.devices ?? 1, cores)
         let began = Date()

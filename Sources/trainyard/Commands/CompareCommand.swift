@@ -68,7 +68,7 @@ struct CompareCommand: ParsableCommand {
         var notes: [Remark] = []
         for file in files {
             var sources = ReadFiles()
-            var plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+            var plan = try PlanFile.read(file, devices: devices?.value, files: &sources)
             // Steps were measured on the plan's own cluster.
             if clusters != nil { plan = plan.withoutMeasurements(because: "--clusters") }
             plan = try plan.anchored()

@@ -4,9 +4,11 @@ internal import Foundation
 internal import Interchange
 internal import Options
 internal import Output
+internal import Planner
 internal import Plans
 internal import Reading
 internal import Reports
+internal import Schedules
 internal import Version
 
 /// `trainyard export PLAN --to TARGET`: a plan as the files of another tool.
@@ -39,10 +41,16 @@ struct ExportCommand: ParsableCommand {
             "Folder of the files; one of its own for each target where there are several.", valueName: "folder"))
     var out: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write the action lists that a search finds in place of the plan's: optimal, for torch-schedule alone.",
+            valueName: "optimal"))
+    var schedule: String?
+
     @Flag(help: "Write the nearest plan where the target cannot say this one.")
     var nearest = false
 
-    @Flag(help: "Write into a folder that already has files, over those of the same names.")
+    @Flag(help: "Write into a folder that has other files than exported ones, and over files of the same names.")
     var force = false
 
     @Flag(help: "Print one JSON document: files, what could not be said, and prices.")
@@ -52,20 +60,37 @@ struct ExportCommand: ParsableCommand {
 
     mutating func run() throws {
         let targets = try Self.targets(to)
+        if let schedule {
+            guard schedule == "optimal" else {
+                throw Failure.input(
+                    "--schedule is \(schedule); it takes optimal, and a schedule by name stands in the plan's layout")
+            }
+            guard targets == [.torchSchedule] else {
+                throw Failure.input(
+                    "--schedule optimal is for --to torch-schedule alone: no other target runs lists that a search finds"
+                )
+            }
+        }
         let folders = try ExportFolders(out: out, targets: targets, force: force)
         var sources = ReadFiles()
-        let plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+        let plan = try PlanFile.read(file, devices: devices?.value, files: &sources)
         Console.notes(plan.firmRemarks)
         let answer = try Answer(plan: plan, searching: plan.layout == nil, settings: chooser.settings())
-        let estimate = answer.estimate
+        var estimate = answer.estimate
+        var searched: (schedule: Schedule, words: String)?
+        if schedule != nil {
+            let best = try optimalIteration(plan: estimate.plan, layout: estimate.layout, oneDirection: true)
+            Console.note(best.remark)
+            estimate = best.iteration.estimate
+            searched = (best.iteration.schedule, best.remark)
+        }
         guard estimate.fits else {
             throw Failure.misfit(
                 "\(file): the plan does not fit in the memory of \(estimate.tightestDevice), so it is not exported; "
                     + "`trainyard plan \(file) --search` looks for a layout that does")
         }
-        let context = ExportResult.context(estimate, source: file)
         let results = try targets.map {
-            try ExportResult($0, estimate: estimate, context: context, nearest: nearest)
+            try ExportResult($0, estimate: estimate, source: file, nearest: nearest, searched: searched)
         }
         let failed = results.filter { $0.export.files.isEmpty }
         if to != "all" || failed.count == results.count {

@@ -38,7 +38,7 @@ struct PlanCommand: ParsableCommand {
     mutating func run() throws {
         try OutputFile.check(output.files)
         var sources = ReadFiles()
-        var plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+        var plan = try PlanFile.read(file, devices: devices?.value, files: &sources)
         try OutputFile.check(output.files, reading: [NamedPath("the plan", file)], sources)
         try output.price.apply(to: &plan)
         Console.notes(plan.firmRemarks)

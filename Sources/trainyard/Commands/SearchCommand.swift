@@ -77,7 +77,7 @@ struct SearchCommand: ParsableCommand {
         settings.wantsFront = pareto
         settings.threads = threads?.value
         var sources = ReadFiles()
-        var plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+        var plan = try PlanFile.read(file, devices: devices?.value, files: &sources)
         try OutputFile.check(files, reading: [NamedPath("the plan", file)], sources)
         try space.apply(to: &plan)
         try price.apply(to: &plan)

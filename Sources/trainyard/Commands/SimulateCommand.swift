@@ -202,7 +202,9 @@ struct SimulateCommand: ParsableCommand {
 
     private func checkSlowRanks(_ disturbed: Disturbance, ranks: Int) throws {
         for rank in disturbed.slowRanks.keys.sorted() where !(0..<ranks).contains(rank) {
-            throw Failure.input("--slow-rank names rank \(rank); there are the ranks 0 to \(ranks - 1)")
+            throw Failure.input(
+                "--slow-rank names rank \(rank); there are the ranks 0 to \(ranks - 1) of the pipeline, each of which stands "
+                    + "for all devices of its stages")
         }
     }
 
@@ -291,7 +293,7 @@ struct SimulateCommand: ParsableCommand {
     /// The plan with the options' changes, its layout, and lines that say how the layout was found.
     private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String], SearchedSpace?) {
         var sources = ReadFiles()
-        var plan = try Plan.read(path: planFile, files: &sources)
+        var plan = try PlanFile.read(planFile, files: &sources)
         try checkFiles(sources)
         let stated = plan.firmRemarks
         Console.notes(stated)
@@ -337,7 +339,8 @@ struct SimulateCommand: ParsableCommand {
 
     /// Writes the output files and prints the result.
     private func show(_ pipeline: SimulatedPipeline, notes: [Remark]? = nil) throws {
-        try write([pipeline.timeline], unit: pipeline.unit)
+        try write(
+            [pipeline.timeline], unit: pipeline.unit, labels: pipeline.estimate?.layout.degreesInWords)
         if let writeActions { try OutputFile.write(try ActionFile.csv(pipeline.schedule), to: writeActions) }
         if json {
             let report = TimelineReport(
@@ -358,10 +361,11 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
-    private func write(_ timelines: [Timeline], unit: TimelineUnit) throws {
+    /// - Parameter labels: the layout of a single timeline, which its trace carries; nil: none.
+    private func write(_ timelines: [Timeline], unit: TimelineUnit, labels: String? = nil) throws {
         if let trace {
             var file = ChromeTrace()
-            timelines.forEach { file.add($0) }
+            timelines.forEach { file.add($0, labels: labels) }
             try OutputFile.write(file.json(), to: trace)
         }
         if let svg { try OutputFile.write(TimelineSVG(unit: unit).drawing(of: timelines), to: svg) }

@@ -93,7 +93,7 @@ struct SweepCommand: ParsableCommand {
         guard svg == nil || devices != nil else { throw Failure.input("--svg draws scaling over --devices") }
         let settings = try space.settings()
         var sources = ReadFiles()
-        var plan = try Plan.read(path: file, files: &sources)
+        var plan = try PlanFile.read(file, files: &sources)
         try space.apply(to: &plan)
         try price.apply(to: &plan)
         // Measured steps are of the plan's own model and cluster.

@@ -52,7 +52,7 @@ struct TrainCommand: ParsableCommand {
         let drawings = [NamedPath("--svg", svg), NamedPath("--loss-svg", lossSvg)].compactMap(\.self)
         try OutputFile.check(drawings)
         var sources = ReadFiles()
-        let plan = try Plan.read(path: plan, files: &sources)
+        let plan = try PlanFile.read(plan, files: &sources)
         guard let layout = plan.layout else {
             throw Launcher.Failure(
                 description: "\(self.plan): layout: auto is for pricing; a real run needs a layout map "

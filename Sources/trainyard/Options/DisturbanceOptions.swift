@@ -17,7 +17,10 @@ struct DisturbanceOptions: ParsableArguments {
     @Option(help: "Seed of the random delays: the same one gives the same runs. (default: 1)")
     var seed: UInt64?
 
-    @Option(help: ArgumentHelp("A rank and how much longer it takes; may be given again.", valueName: "rank=factor"))
+    @Option(
+        help: ArgumentHelp(
+            "A rank of the pipeline, which stands for all devices of its stages, and how much longer it takes; may be given again.",
+            valueName: "rank=factor"))
     var slowRank: [String] = []
 
     var isDisturbed: Bool { jitter != nil || !slowRank.isEmpty }

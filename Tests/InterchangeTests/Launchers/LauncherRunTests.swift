@@ -17,7 +17,9 @@ import Yams
 
     /// What the plan says, and `saving` and the rest beside it.
     private func check(_ started: [String], plan: Plan, folder: String, signal: Bool = true) throws {
-        let expected = try LauncherPlans.arguments(plan).filter { $0[0] != "--save" && $0[0] != "--save-interval" }
+        let expected = try LauncherPlans.arguments(plan).filter {
+            !["--save", "--load", "--save-interval"].contains($0[0])
+        }
         let words = started.flatMap {
             $0.hasPrefix("--") ? $0.split(separator: "=", maxSplits: 1).map(String.init) : [$0]
         }

@@ -67,7 +67,8 @@ import Testing
         #expect(written.contains { $0.contains("20 days") })
         // Every argument of the plan, each once.
         let text = export.files.map(\.text).joined(separator: "\n")
-        for argument in try LauncherPlans.arguments(plan) where !["--save", "--save-interval"].contains(argument[0]) {
+        for argument in try LauncherPlans.arguments(plan)
+        where !["--save", "--load", "--save-interval"].contains(argument[0]) {
             let spellings = [argument.joined(separator: " "), argument.joined(separator: "=")]
             let found = spellings.map { text.ranges(of: "\($0)\n").count + text.ranges(of: "\($0) ").count }
             let listed = text.ranges(of: "(\(argument[0]) ").count + text.ranges(of: "\(spellings[0]))").count
