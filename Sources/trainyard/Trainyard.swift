@@ -43,6 +43,7 @@ struct Trainyard: ParsableCommand {
             AttributeCommand.self,
             TrainCommand.self,
             GenerateCommand.self,
+            CheckpointCommand.self,
             CalibrateCommand.self,
             ValidateCommand.self,
             GpusCommand.self,

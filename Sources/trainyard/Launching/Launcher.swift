@@ -36,8 +36,9 @@ struct Launcher {
     }
 
     /// The command line of a run with `processes` ranks.
+    /// - Parameter saves: whether ranks save their state before they end.
     static func mpirun(
-        processes: Int, hostfile: String?, program: String, arguments: [String]
+        processes: Int, hostfile: String?, saves: Bool = false, program: String, arguments: [String]
     ) throws(Failure) -> [String] {
         guard let mpirun = find("mpirun") else {
             throw Failure(
@@ -47,6 +48,8 @@ struct Launcher {
         var command = [try trainProgram(), "with-launcher", mpirun, "-n", "\(processes)"]
         // Open MPI refuses to run as root unless told so; containers and test machines do.
         if geteuid() == 0 { command.append("--allow-run-as-root") }
+        // Ctrl-C in a terminal reaches mpirun too, which gives its ranks a second unless told otherwise.
+        if saves { command += ["--mca", "odls_base_sigkill_timeout", "\(SignalForwarding.savingGrace)"] }
         if let hostfile {
             command += ["--hostfile", hostfile]
         } else {
@@ -59,9 +62,12 @@ struct Launcher {
 
     /// Runs `command` to its end with this terminal. Signals that ask this process to end are passed on; a program that
     /// does not end is killed after `SignalForwarding.grace` seconds.
-    /// - Parameter launcherWords: whether mpirun's own messages are filtered out of standard error.
+    /// - Parameters:
+    ///   - launcherWords: whether mpirun's own messages are filtered out of standard error.
+    ///   - saves: whether the program's ranks save their state when they are asked to end.
     static func run(
-        _ command: [String], environment: [String: String] = [:], capture: Bool = false, launcherWords: Bool = false
+        _ command: [String], environment: [String: String] = [:], capture: Bool = false, launcherWords: Bool = false,
+        saves: Bool = false
     ) throws(Failure) -> Ending {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
@@ -72,7 +78,7 @@ struct Launcher {
         if capture { process.standardOutput = pipe }
         let words = launcherWords ? LauncherOutput() : nil
         if let words { process.standardError = words.pipe }
-        let forwarding = SignalForwarding()
+        let forwarding = SignalForwarding(saves: saves)
         defer { forwarding.stop() }
         do {
             try process.run()
