@@ -16,6 +16,11 @@ final class LayoutChecks {
         var losses: [Double] = []
         var norms: [Double] = []
         var weights: [UInt8] = []
+
+        mutating func add(_ report: StepReport) {
+            losses.append(report.loss)
+            norms.append(report.gradientNorm)
+        }
     }
 
     static let steps = 5
@@ -106,11 +111,7 @@ final class LayoutChecks {
     ) throws -> Record {
         let trainer = try makeTrainer(reference, layout, group, sharesMemory: sharesMemory)
         var record = Record()
-        for step in 0..<Self.steps {
-            let report = try trainer.step(step)
-            record.losses.append(report.loss)
-            record.norms.append(report.gradientNorm)
-        }
+        for step in 0..<Self.steps { record.add(try trainer.step(step)) }
         let path = folder["weights"]
         try trainer.saveWeights(to: path, step: Self.steps)
         if group.rank == 0 { record.weights = try weights(path) }

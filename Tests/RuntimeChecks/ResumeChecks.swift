@@ -103,16 +103,13 @@ extension LayoutChecks {
 
     private static let savedAfter = 3
 
-    /// Runs every case: undisturbed in the layout that saves, and interrupted. Returns the number that differ.
+    /// Runs every case: once through, saving on the way, and from what was saved. Returns the number that differ.
     func run(_ cases: [ResumeCase], toTheBit: Bool) throws -> Int {
         var failures = 0
         for check in cases {
             let mark = world.resourceMark
-            let whole = try onRanks(check.saved) { group in
-                try train(Reference(check), check.saved, group, sharesMemory: true)
-            }
             let path = folder["step-000003"]
-            _ = try onRanks(check.saved) { group in try save(check, at: path, group) }
+            let whole = try onRanks(check.saved) { group in try save(check, at: path, group) }
             let resumed = try onRanks(check.resumed) { group in try resume(check, from: path, group) }
             var agrees = true
             if world.rank == 0, let whole, let resumed { agrees = report(check, whole, resumed, toTheBit) }
@@ -141,9 +138,10 @@ extension LayoutChecks {
             checkpoint: TrainSettings.Checkpoint(every: 3, path: nil, keep: 1, isAsynchronous: check.isAsynchronous))
     }
 
-    private func save(_ check: ResumeCase, at path: String, _ group: Communicator) throws {
+    private func save(_ check: ResumeCase, at path: String, _ group: Communicator) throws -> Record {
         let trainer = try trainer(check, check.saved, group, fills: true)
-        for step in 0..<Self.savedAfter { _ = try trainer.step(step) }
+        var record = Record()
+        for step in 0..<Self.savedAfter { record.add(try trainer.step(step)) }
         let text = trainer.text
         let manifest = CheckpointManifest(
             step: Self.savedAfter, run: "checks", program: "runtime-checks", saved: Date(), plan: "check", planText: "",
@@ -153,9 +151,14 @@ extension LayoutChecks {
                 sequences: text.sequences(before: Self.savedAfter), bytes: text.tokens, digest: text.contentDigits),
             random: CheckpointManifest.RandomState(seed: trainer.settings.seed))
         try trainer.beginCheckpoint(at: path, group.rank == 0 ? manifest : nil)
+        if !check.isAsynchronous { _ = try trainer.saver.finish() }
         // The run goes on: what it changes now must not reach the files.
-        if check.isAsynchronous { _ = try trainer.step(Self.savedAfter) }
-        _ = try trainer.saver.finish()
+        for step in Self.savedAfter..<Self.steps { record.add(try trainer.step(step)) }
+        if check.isAsynchronous { _ = try trainer.saver.finish() }
+        let file = folder["weights"]
+        try trainer.saveWeights(to: file, step: Self.steps)
+        if group.rank == 0 { record.weights = try weights(file) }
+        return record
     }
 
     private func resume(_ check: ResumeCase, from path: String, _ group: Communicator) throws -> Resumed {
@@ -168,9 +171,7 @@ extension LayoutChecks {
         let outcome = try resumption.load(into: trainer)
         var resumed = Resumed(record: Record(), readOverShare: outcome.readOverShare)
         for step in outcome.step..<Self.steps {
-            let report = try trainer.step(step)
-            resumed.record.losses.append(report.loss)
-            resumed.record.norms.append(report.gradientNorm)
+            resumed.record.add(try trainer.step(step))
         }
         let file = folder["weights"]
         try trainer.saveWeights(to: file, step: Self.steps)

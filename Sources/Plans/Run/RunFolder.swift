@@ -80,14 +80,19 @@ package enum RunFolder {
 
     /// The path of a file `name` that the manifest of `folder` lists. nil: the name is not of a plain file inside the
     /// folder, links followed. The check is needed because anyone can have written the manifest.
-    package static func ownFile(_ name: String, in folder: String) -> String? {
+    package static func ownFile(_ name: String, in folder: String) -> String? { own(name, in: folder, S_IFREG) }
+
+    /// The path of a folder `name` that the manifest of `folder` lists, with the same cautions.
+    package static func ownFolder(_ name: String, in folder: String) -> String? { own(name, in: folder, S_IFDIR) }
+
+    private static func own(_ name: String, in folder: String, _ kind: mode_t) -> String? {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !name.utf8.contains(0) else {
             return nil
         }
         let path = folder + "/" + name
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == kind else { return nil }
         let above = parts.dropLast().joined(separator: "/")
         guard let inside = real(folder + "/" + above), let root = real(folder),
             inside == root || inside.hasPrefix(root == "/" ? root : root + "/")

@@ -12,6 +12,13 @@ package enum CheckpointList {
     /// Whether a folder is a checkpoint of `run`.
     static func isOf(_ run: String?, _ path: String) -> Bool { run != nil && self.run(of: path) == run }
 
+    /// Whether a run's folder, or a checkpoint, is of the run whose manifest lies in `folder`.
+    static func belongs(_ path: String, to manifest: RunManifest, in folder: String) -> Bool {
+        path == folder || path.hasPrefix(folder + "/")
+            || manifest.checkpoints.contains { RunFolder.path(of: $0.file, in: folder).hasPrefix(path) }
+            || isOf(manifest.run, path)
+    }
+
     /// The checkpoints that a run may go on from, the newest first.
     /// - Parameters:
     ///   - path: a checkpoint, a run's folder, or a folder of checkpoints.

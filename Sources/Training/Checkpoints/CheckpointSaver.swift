@@ -125,7 +125,8 @@ package final class CheckpointSaver {
         try file.sync()
         try DiskFile.sync(folder: folder)
         // Of an older run that began again, or a damaged one that this run fell back from.
-        let old = partial(path) + ".old"
+        let old = DiskFile.hidden(path) + ".old"
+        DiskFile.remove(folder: old)
         let replaces = rename(path, old) == 0
         guard rename(folder, path) == 0 else { throw .write(path: path, reason: InputFile.lastError) }
         if replaces { DiskFile.remove(folder: old) }
@@ -156,8 +157,7 @@ package final class CheckpointSaver {
 
     /// The folder that a checkpoint is written in before it has its name.
     package static func partial(_ path: String) -> String {
-        let folder = (path as NSString).deletingLastPathComponent
-        return folder + "/." + (path as NSString).lastPathComponent + ".partial"
+        DiskFile.hidden(path) + ".partial"
     }
 
     /// Makes the temporary folder, instead of one that a killed run left.

@@ -56,12 +56,25 @@ final class DiskFile {
         }
     }
 
-    /// Removes the plain files of a folder, and the folder if nothing is left in it.
+    /// Removes a checkpoint's own files from a folder, and the folder if nothing else lies in it.
     static func remove(folder: String) {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for name in files where name == "checkpoint.json" || name.hasSuffix(".safetensors") {
             unlink(folder + "/" + name)
         }
         rmdir(folder)
+    }
+
+    /// Removes a checkpoint: first its name, so that half of one is never taken for one.
+    static func remove(checkpoint path: String) {
+        let gone = hidden(path) + ".old"
+        remove(folder: gone)
+        if rename(path, gone) == 0 { remove(folder: gone) }
+    }
+
+    /// The name beside `path` of something that is not complete.
+    static func hidden(_ path: String) -> String {
+        (path as NSString).deletingLastPathComponent + "/." + (path as NSString).lastPathComponent
     }
 
     /// Bytes that this user may still write to the disk of a folder; nil if the system does not say.

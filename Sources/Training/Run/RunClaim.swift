@@ -7,6 +7,8 @@ struct RunClaim {
     let request: RunRecorder.Request
     /// Files of the run that is replaced.
     private let old: [String]
+    /// Its checkpoints, folders with files of their own.
+    private let oldCheckpoints: [String]
     /// The run that goes on.
     let resumed: RunManifest?
 
@@ -48,6 +50,11 @@ struct RunClaim {
         old =
             resumed != nil
             ? [] : names.filter { !kept.contains($0) }.sorted().compactMap { RunFolder.ownFile($0, in: folder) }
+        oldCheckpoints =
+            resumed != nil
+            ? []
+            : (manifest?.checkpoints ?? []).compactMap { RunFolder.ownFolder($0.file, in: folder) }
+                .filter(Checkpoint.isCheckpoint)
         var checkpoints: [String] = []
         if let directory {
             record.made(folders: try RecordFolder.prepare(directory, "this directory for checkpoints"))
@@ -72,14 +79,17 @@ struct RunClaim {
     }
 
     /// Removes the files of the run that is replaced.
-    func clear() { for path in old { unlink(path) } }
+    func clear() {
+        for path in old { unlink(path) }
+        for path in oldCheckpoints { DiskFile.remove(checkpoint: path) }
+    }
 
     /// Refuses a run that would write a checkpoint over a file it reads, or over a file of one of its options, and a run that
     /// reads a file of the run it replaces.
     private func checkInputs(_ checkpoints: [String]) throws {
         var files = CommandFiles(
             written: checkpoints.map { NamedPath("a checkpoint of the run", $0) },
-            removed: old.map { NamedPath("--overwrite", $0) }, read: request.files.read)
+            removed: (old + oldCheckpoints).map { NamedPath("--overwrite", $0) }, read: request.files.read)
         try files.check()
         // One by one: an existing checkpoint has other names of its own.
         for checkpoint in files.written {

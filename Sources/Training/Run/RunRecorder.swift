@@ -76,6 +76,14 @@ package final class RunRecorder {
         let first: @Sendable () -> Void = { record.noteInterruption() }
         TerminationSignals.listen(first: checkpoint == nil ? nil : first) { record.interrupt() }
         guard let resume = request.resume, !request.overwrites || !resume.isEmpty else { return }
+        if !resume.isEmpty, let earlier, !CheckpointList.belongs(RunFolder.absolute(resume), to: earlier, in: folder) {
+            record.discard()
+            throw TrainingError.file(
+                path: folder,
+                reason:
+                    "holds another run than \(resume) is of; name another folder with --folder, or replace that run "
+                    + "with --overwrite")
+        }
         candidates = CheckpointList.candidates(
             at: resume.isEmpty ? folder : RunFolder.absolute(resume),
             besides: claim.resumed == nil ? nil : checkpoint?.path.map(RunFolder.absolute))
@@ -159,18 +167,12 @@ package final class RunRecorder {
         }
         let surplus = record.manifest.checkpoints.dropLast(max(checkpoint?.keep ?? 1, 1))
         guard !surplus.isEmpty else { return }
-        for old in surplus { Self.remove(RunFolder.path(of: old.file, in: folder)) }
+        for old in surplus { DiskFile.remove(checkpoint: RunFolder.path(of: old.file, in: folder)) }
         try record.change { $0.checkpoints.removeFirst(surplus.count) }
     }
 
     /// Writes into the manifest how the run ended, after `steps` steps.
     package func writeEnd(_ state: RunManifest.State, steps: Int) throws { try record.writeEnd(state, steps: steps) }
-
-    /// Removes a checkpoint: first its name, so that half of one is never taken for one.
-    private static func remove(_ path: String) {
-        let gone = CheckpointSaver.partial(path) + ".old"
-        if rename(path, gone) == 0 { DiskFile.remove(folder: gone) } else { unlink(path) }
-    }
 
     /// Before the first step: removes the files that this process made, and the folder unless something else lies in it.
     package func discard() { record.discard() }
