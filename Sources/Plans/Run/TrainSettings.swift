@@ -25,6 +25,12 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         /// Whether a thread writes a copy of the state while training goes on.
         package var isAsynchronous = false
 
+        // The words of a plan.
+        private enum CodingKeys: String, CodingKey {
+            case every, path, keep
+            case isAsynchronous = "asynchronous"
+        }
+
         package init(every: Int?, path: String?, keep: Int, isAsynchronous: Bool = false) {
             self.every = every
             self.path = path

@@ -24,7 +24,8 @@ package enum CheckpointList {
     ///   - path: a checkpoint, a run's folder, or a folder of checkpoints.
     ///   - besides: a further folder of checkpoints.
     package static func candidates(at path: String, besides: String? = nil) -> [String] {
-        if Checkpoint.isCheckpoint(path) { return [path] }
+        let isNamed = Checkpoint.step(of: (path as NSString).lastPathComponent) != nil
+        if Checkpoint.isCheckpoint(path) || isNamed && FileManager.default.fileExists(atPath: path) { return [path] }
         let manifest = try? RunManifest.read(folder: path)
         let listed = (manifest?.checkpoints ?? []).map { RunFolder.path(of: $0.file, in: path) }
         var folders = manifest == nil ? [path] : listed.map { ($0 as NSString).deletingLastPathComponent }

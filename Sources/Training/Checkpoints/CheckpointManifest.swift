@@ -144,7 +144,11 @@ package struct CheckpointManifest: Hashable, Codable, Sendable {
     private var problem: String? {
         if let problem = model.problems.first { return "model: \(problem)" }
         guard Bounds.steps.contains(step) else { return "step \(step)" }
-        guard batch > 0, data.sequences >= 0, data.bytes >= 0 else { return "batch or data" }
+        // So many tokens are trained on by no run, and fewer cannot overflow.
+        let tokens = data.sequences.multipliedReportingOverflow(by: max(1, model.sequence))
+        guard batch > 0, data.sequences >= 0, data.bytes >= 0, !tokens.overflow, tokens.partialValue < 1 << 58 else {
+            return "batch or data"
+        }
         let names = Set(files.map(\.name))
         guard !files.isEmpty, names.count == files.count else { return "files" }
         for file in files where file.bytes < 0 || file.name.contains("/") || !file.name.hasSuffix(".safetensors") {

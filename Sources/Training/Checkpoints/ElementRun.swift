@@ -47,7 +47,7 @@ package struct RunPattern: Hashable, Sendable {
     package var repeats: Int
 
     /// The patterns of runs, in their order.
-    static func patterns(of runs: [ElementRun]) -> [RunPattern] {
+    package static func patterns(of runs: [ElementRun]) -> [RunPattern] {
         var patterns: [RunPattern] = []
         for run in runs {
             if var last = patterns.last, last.count == run.count {
@@ -64,10 +64,10 @@ package struct RunPattern: Hashable, Sendable {
     }
 
     /// As a list of numbers: start and count, and where the run recurs stride and repeats.
-    var numbers: [Int] { repeats == 1 ? [start, count] : [start, count, stride, repeats] }
+    package var numbers: [Int] { repeats == 1 ? [start, count] : [start, count, stride, repeats] }
 
     /// The pattern of a list of numbers from a file; nil for anything but runs inside a tensor of `size` elements.
-    init?(_ numbers: [Int], size: Int) {
+    package init?(_ numbers: [Int], size: Int) {
         guard numbers.count == 2 || numbers.count == 4 else { return nil }
         (start, count) = (numbers[0], numbers[1])
         (stride, repeats) = numbers.count == 4 ? (numbers[2], numbers[3]) : (count, 1)
@@ -86,7 +86,7 @@ package struct RunPattern: Hashable, Sendable {
     var total: Int { count * repeats }
 
     /// The runs of patterns, which are held one behind the other.
-    static func runs(of patterns: [RunPattern]) -> [ElementRun] {
+    package static func runs(of patterns: [RunPattern]) -> [ElementRun] {
         var (runs, local): ([ElementRun], Int) = ([], 0)
         for pattern in patterns {
             for index in 0..<pattern.repeats {

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Models
+internal import Numbers
 internal import Plans
 
 /// Whether a run can go on from a checkpoint.
@@ -66,19 +67,21 @@ struct ResumeRules {
         _ name: String, _ theirs: some Encodable, _ ours: some Encodable
     ) -> [(name: String, theirs: String, ours: String)] {
         let (their, our) = (FlatValues.parts(name, theirs), FlatValues.parts(name, ours))
-        return Set(their.keys).union(our.keys).sorted().compactMap { key in
-            guard their[key] != our[key] else { return nil }
+        let found = Set(their.keys).union(our.keys).sorted().filter { their[$0] != our[$0] }.map { key in
             // The keys of blocks stand in the model's own map of a plan.
             let field = key.replacing("model.block.", with: "model.")
-            return (field, their[key] ?? "not set", our[key] ?? "not set")
+            return (name: field, theirs: their[key] ?? "not set", ours: our[key] ?? "not set")
         }
+        // What follows from others comes last.
+        return found.filter { !FlatValues.derived.contains($0.name) }
+            + found.filter { FlatValues.derived.contains($0.name) }
     }
 
     /// Sequences of the plan's length that stand for those that were trained on.
     func sequences(of checkpoint: CheckpointManifest) -> Int {
         let (theirs, ours) = (checkpoint.model.sequence, plan.model.sequence)
         guard theirs != ours, ours > 0 else { return checkpoint.data.sequences }
-        return Int(Double(checkpoint.data.sequences) * Double(theirs) / Double(ours))
+        return Int(saturating: Double(checkpoint.data.sequences) * Double(theirs) / Double(ours))
     }
 }
 

@@ -81,7 +81,7 @@ final class DiskFile {
     static func freeBytes(folder: String) -> Int? {
         var status = statvfs()
         guard statvfs(folder, &status) == 0 else { return nil }
-        let (bytes, isHuge) = Int(status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
-        return isHuge ? nil : bytes
+        let (bytes, isHuge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isHuge ? nil : Int(exactly: bytes)
     }
 }

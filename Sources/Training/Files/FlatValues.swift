@@ -2,6 +2,9 @@ internal import Foundation
 
 /// A value's parts by their dotted names, such as `layout.tensor`.
 enum FlatValues {
+    /// The keys whose values follow from others where the plan does not state them.
+    static let derived: Set<String> = ["model.ffn", "model.headSize", "model.kvHeads", "layout.virtualStages"]
+
     /// The lines `name value` of all parts, in no certain order.
     static func lines(_ name: String, _ value: some Encodable) throws -> [String] {
         var lines: [String] = []

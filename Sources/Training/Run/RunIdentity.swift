@@ -77,9 +77,6 @@ package struct RunIdentity {
                     ? "of as many bytes, with other content" : "\(lengths.1) bytes, rank 0's has \(lengths.0)") + ")")
     }
 
-    /// The keys whose values follow from others where the plan does not state them.
-    private static let derived: Set<String> = ["model.ffn", "model.headSize", "model.kvHeads", "layout.virtualStages"]
-
     /// The values in which two ranks differ, three at most. Values that others follow from come first.
     private static func difference(rank: Int, theirs: [UInt8], ours: [UInt8]) -> String {
         func values(_ bytes: [UInt8]) -> [String: String] {
@@ -87,6 +84,7 @@ package struct RunIdentity {
         }
         let (their, our) = (values(theirs), values(ours))
         let names = Set(their.keys).union(our.keys).filter { their[$0] != our[$0] }.sorted()
+        let derived = FlatValues.derived
         let ordered = names.filter { !derived.contains($0) } + names.filter(derived.contains)
         func said(_ value: String?) -> String { value.map { $0.isEmpty ? "set" : $0 } ?? "not set" }
         return (ordered.isEmpty ? ["plan"] : ordered.prefix(3)).map { name in

@@ -87,6 +87,17 @@ package final class RunRecorder {
         candidates = CheckpointList.candidates(
             at: resume.isEmpty ? folder : RunFolder.absolute(resume),
             besides: claim.resumed == nil ? nil : checkpoint?.path.map(RunFolder.absolute))
+        // Only a run that has saved nothing yet may begin again in its folder.
+        guard candidates.isEmpty else { return }
+        let isMissing = !resume.isEmpty && !FileManager.default.fileExists(atPath: RunFolder.absolute(resume))
+        guard isMissing || earlier?.checkpoints.isEmpty == false else { return }
+        record.discard()
+        throw TrainingError.file(
+            path: isMissing ? resume : folder,
+            reason: isMissing
+                ? "there is no such checkpoint or run to go on from"
+                : "the run's checkpoints are gone, or are weights alone, which earlier releases saved; "
+                    + "--overwrite begins again")
     }
 
     /// The checkpoints that the run may go on from, the newest first.

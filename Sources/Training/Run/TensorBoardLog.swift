@@ -23,7 +23,7 @@ package final class TensorBoardLog {
             path.hasSuffix(".trainyard") && FileManager.default.fileExists(atPath: path)
                 && (path as NSString).deletingLastPathComponent == RunFolder.absolute(directory)
         }
-        if step > 0, let last = own.last, let kept = Self.length(last, before: step) {
+        if let last = own.last, let kept = Self.length(last, before: step) {
             file = try RecordFile(path: last, grows: true, keeping: kept)
             return
         }

@@ -81,7 +81,7 @@ struct TrainCommand: ParsableCommand {
         let arguments = [self.plan, "--timeline", measured] + options.arguments(folder: records)
         let saves = settings.checkpoint != nil
         let command = try Launcher.mpirun(
-            processes: processes?.value ?? layout.devices, hostfile: hostfile, saves: saves, program: program,
+            processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program,
             arguments: arguments)
         // The ranks write into mpirun's pipes: an environment variable tells them that standard error is a terminal.
         let (before, began) = (ProcessorTimes.now(), Date())

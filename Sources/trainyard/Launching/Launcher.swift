@@ -9,6 +9,9 @@ struct Launcher {
         var description: String
     }
 
+    /// The environment variable that has `with-launcher` lead a process group of its own.
+    private static let ownGroup = "TRAINYARD_OWN_GROUP"
+
     /// How a program ended.
     struct Ending {
         /// The program's exit code; 128 + n when signal n ended it.
@@ -36,9 +39,8 @@ struct Launcher {
     }
 
     /// The command line of a run with `processes` ranks.
-    /// - Parameter saves: whether ranks save their state before they end.
     static func mpirun(
-        processes: Int, hostfile: String?, saves: Bool = false, program: String, arguments: [String]
+        processes: Int, hostfile: String?, program: String, arguments: [String]
     ) throws(Failure) -> [String] {
         guard let mpirun = find("mpirun") else {
             throw Failure(
@@ -48,8 +50,6 @@ struct Launcher {
         var command = [try trainProgram(), "with-launcher", mpirun, "-n", "\(processes)"]
         // Open MPI refuses to run as root unless told so; containers and test machines do.
         if geteuid() == 0 { command.append("--allow-run-as-root") }
-        // Ctrl-C in a terminal reaches mpirun too, which gives its ranks a second unless told otherwise.
-        if saves { command += ["--mca", "odls_base_sigkill_timeout", "\(SignalForwarding.savingGrace)"] }
         if let hostfile {
             command += ["--hostfile", hostfile]
         } else {
@@ -72,7 +72,10 @@ struct Launcher {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
+        // Ctrl-C in a terminal would reach mpirun too, which gives its ranks a second.
+        let own = saves ? [ownGroup: "1"] : [:]
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+            .merging(own) { _, new in new }
         process.standardInput = FileHandle.nullDevice
         let pipe = Pipe()
         if capture { process.standardOutput = pipe }

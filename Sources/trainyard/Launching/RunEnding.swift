@@ -16,7 +16,7 @@ enum RunEnding {
         guard let first = try? RunManifest.read(folder: folder),
             // The manifest may be another run's, because of which this run was refused. It has whole seconds.
             first.host == ProcessInfo.processInfo.hostName,
-            first.started.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down),
+            first.updated.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down),
             let lock = try? RunLock(folder: folder)
         else { return }
         // Releasing the lock also removes its file, where rank 0 could not.
