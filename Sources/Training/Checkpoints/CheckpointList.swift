@@ -9,6 +9,23 @@ package enum CheckpointList {
         return (try? CheckpointManifest(text, path: path))?.run
     }
 
+    /// Steps, bytes and the SHA-256 of the manifest of a checkpoint; nil for one that cannot be read.
+    static func facts(of path: String) -> (step: Int, bytes: Int, sha256: String)? {
+        guard let text = FileManager.default.contents(atPath: path + "/" + CheckpointManifest.name),
+            let manifest = try? CheckpointManifest(text, path: path)
+        else { return nil }
+        return (manifest.step, manifest.bytes &+ text.count, SHA256.digits(of: text))
+    }
+
+    /// Folders that a killed run was writing or removing.
+    static func unfinished(in folder: String) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.filter { name in
+            guard name.hasPrefix("."), let end = [".partial", ".old"].first(where: name.hasSuffix) else { return false }
+            return Checkpoint.step(of: String(name.dropFirst().dropLast(end.count))) != nil
+        }.map { folder + "/" + $0 }
+    }
+
     /// Whether a folder is a checkpoint of `run`.
     static func isOf(_ run: String?, _ path: String) -> Bool { run != nil && self.run(of: path) == run }
 

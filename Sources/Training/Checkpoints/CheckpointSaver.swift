@@ -30,6 +30,8 @@ package final class CheckpointSaver {
     /// Whether a thread writes a copy of the state.
     package let isAsynchronous: Bool
     private var pending: Pending?
+    /// Memory of the last copy. A save begins when the one before is complete.
+    private var room: Storage<UInt8>?
     private let share: Int
 
     /// A save that has begun.
@@ -60,12 +62,15 @@ package final class CheckpointSaver {
     /// this rank's share is on the disk.
     /// - Throws: `TrainingError.write` on every rank if one rank cannot write.
     func begin(_ path: String, _ manifest: CheckpointManifest?) throws {
+        precondition(pending == nil, "a save begins while another is under way")
         let began = MonotonicClock.seconds()
         let folder = world.rank == 0 ? Self.partial(path) : ""
         try agree(on: world.rank == 0 ? Self.make(folder) : nil, path: folder)
         let place = String(decoding: try world.broadcast(bytes: Array(folder.utf8), from: 0), as: UTF8.self)
         let file = place + "/" + Self.fileName(rank: world.rank, of: world.size)
-        let writing = ShareWriting(StateShare(state, copies: isAsynchronous), path: file)
+        let share = StateShare(state, copies: isAsynchronous, room: room)
+        room = share.copy
+        let writing = ShareWriting(share, path: file)
         if isAsynchronous { writing.start() } else { writing.run() }
         pending = Pending(
             path: path, manifest: manifest, writing: writing, began: began, blocked: MonotonicClock.seconds() - began)

@@ -1,6 +1,6 @@
 internal import Foundation
 internal import Models
-internal import Tensors
+package import Tensors
 
 /// The part of a run's state that one rank writes: a safetensors file of its own. It is read from the live state, or from a copy
 /// of it, so that the run can go on while a thread writes.
@@ -14,12 +14,14 @@ package struct StateShare {
 
     private let pieces: [Piece]
     /// The elements of all pieces, one behind the other; nil: they are read where the run keeps them.
-    private let copy: Storage<UInt8>?
+    let copy: Storage<UInt8>?
     /// Bytes of the elements.
     let bytes: Int
 
-    /// - Parameter copies: whether the elements are copied now.
-    package init(_ state: StateDictionary, copies: Bool) {
+    /// - Parameters:
+    ///   - copies: whether the elements are copied now.
+    ///   - room: memory for the copy, of an earlier share that nobody reads any more.
+    package init(_ state: StateDictionary, copies: Bool, room: Storage<UInt8>? = nil) {
         var pieces = state.entries.map { entry in
             let runs = entry.owned
             return Piece(entry: entry, runs: runs, count: runs.reduce(0) { $0 + $1.count })
@@ -32,7 +34,7 @@ package struct StateShare {
             copy = nil
             return
         }
-        let storage = Storage<UInt8>(count: bytes)
+        let storage = room.flatMap { $0.count >= bytes ? $0 : nil } ?? Storage<UInt8>(count: bytes)
         var target = UnsafeMutableRawPointer(storage.pointer)
         for piece in pieces {
             for run in piece.runs {

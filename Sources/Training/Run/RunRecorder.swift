@@ -134,8 +134,22 @@ package final class RunRecorder {
         let files = [RunFolder.plan, RunFolder.log].map { folder + "/" + $0 } + others + [further].compactMap(\.self)
         var names = files.filter(Self.isRegular).map(relative)
         for name in claim.resumed?.files ?? [] where !names.contains(name) { names.append(name) }
-        try record.writeFirst(
-            files: names, checkpoints: (claim.resumed?.checkpoints ?? []).filter { $0.step <= start }, step: start)
+        try record.writeFirst(files: names, checkpoints: resumedCheckpoints(until: start), step: start)
+    }
+
+    /// The checkpoints of the run that goes on, the oldest first: those that its manifest names, and those that it had saved when
+    /// it was killed before it could name them. What it had begun to save is removed.
+    private func resumedCheckpoints(until step: Int) -> [RunManifest.Checkpoint] {
+        guard let resumed = claim.resumed else { return [] }
+        var found = resumed.checkpoints
+        for path in candidates where CheckpointList.isOf(resumed.run, path) {
+            let file = relative(path)
+            guard !found.contains(where: { $0.file == file }), let (step, bytes, sum) = CheckpointList.facts(of: path)
+            else { continue }
+            found.append(RunManifest.Checkpoint(step: step, file: file, bytes: bytes, sha256: sum))
+        }
+        for path in CheckpointList.unfinished(in: directory) { DiskFile.remove(folder: path) }
+        return found.filter { $0.step <= step }.sorted { $0.step < $1.step }
     }
 
     // MARK: records of a step
