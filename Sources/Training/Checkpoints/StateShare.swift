@@ -29,7 +29,8 @@ package struct StateShare {
         // Wider numbers first: every tensor then starts on a multiple of its number's size.
         pieces = pieces.filter { $0.entry.format == .fp32 } + pieces.filter { $0.entry.format != .fp32 }
         self.pieces = pieces
-        bytes = pieces.reduce(0) { $0 + $1.count * $1.entry.format.bytes }
+        let bytes = pieces.reduce(0) { $0 + $1.count * $1.entry.format.bytes }
+        self.bytes = bytes
         guard copies else {
             copy = nil
             return
