@@ -5,7 +5,7 @@ package import Reading
 /// The checkpoint and how text is sampled from it: the options of `trainyard generate`, which passes them on, and of
 /// `trainyard-train generate`.
 package struct GenerateOptions: ParsableArguments {
-    @Argument(help: "A .safetensors checkpoint, or a directory of them (the newest is taken).")
+    @Argument(help: "A checkpoint, a .safetensors file of weights, or a run's folder (its newest is taken).")
     package var checkpoint: String
 
     @Option(help: "Text to go on from.")

@@ -21,6 +21,19 @@ package struct RunOptions: ParsableArguments {
     package var overwrite = false
 
     @Option(
+        defaultAsFlag: "",
+        help: ArgumentHelp(
+            "Go on from the newest good checkpoint of the run, or from this run or checkpoint, saved in any layout. "
+                + "Where there is none yet, the run begins. Name the plan first: train FILE --resume.",
+            valueName: "path"))
+    package var resume: String? = nil
+
+    @Flag(
+        name: .customLong("override"),
+        help: "With --resume: take this plan's batch, seed, length and rates where the checkpoint's are others.")
+    package var overrides = false
+
+    @Option(
         help: ArgumentHelp(
             "Write the metrics, one JSON object a step, to this file too.", valueName: "metrics.jsonl"))
     package var log: String?
@@ -56,9 +69,16 @@ package struct RunOptions: ParsableArguments {
         ] {
             if let value { arguments += [option, value] }
         }
+        if let resume { arguments.append(resume.isEmpty ? "--resume" : "--resume=" + RunFolder.absolute(resume)) }
+        if overrides { arguments.append("--override") }
         if quiet { arguments.append("--quiet") }
         if profile { arguments.append("--profile") }
         return arguments
+    }
+
+    /// What the run goes on from; empty: its own folder. nil: it begins.
+    package func resume(_ settings: TrainSettings) -> String? {
+        resume ?? (settings.resume == .auto && !overwrite ? "" : nil)
     }
 
     /// The run's folder as these options and the plan name it; nil where it is still to be chosen, and new.

@@ -9,12 +9,23 @@
 /// Writes an `OutputFile` piece by piece.
 package final class FileWriter {
     /// When the bytes of a regular file become visible under its name.
-    package enum Visibility: Sendable {
+    package enum Visibility: Hashable, Sendable {
         /// At `finish`, all at once; never without it.
         case whenComplete
         /// With every write: a log that is read while it grows. The file is emptied at the start, and refused while
         /// another process writes it in this way.
         case atOnce
+        /// With every write, behind the first so many bytes of the file, which stay. What lies behind them is cut off.
+        case continued(after: Int)
+
+        /// Bytes that stay of a file that is written in place; nil: the file is replaced.
+        var kept: Int? {
+            switch self {
+            case .whenComplete: nil
+            case .atOnce: 0
+            case .continued(let bytes): bytes
+            }
+        }
     }
 
     private let place: String
@@ -30,10 +41,10 @@ package final class FileWriter {
             descriptor = number
             closes = false
         case .opened(let path):
-            let empties = visible == .atOnce ? 0 : O_TRUNC
+            let empties = visible.kept == nil ? O_TRUNC : 0
             descriptor = open(path, O_WRONLY | empties | O_NOCTTY | O_CLOEXEC)
             closes = true
-        case .replaced(let path, _) where visible == .atOnce:
+        case .replaced(let path, _) where visible.kept != nil:
             descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
             closes = true
         case .replaced(let path, let permissions):
@@ -48,18 +59,19 @@ package final class FileWriter {
             }
         }
         guard descriptor >= 0 else { throw OutputError(file.path, System.words(errno), .writing) }
-        if visible == .atOnce { try takeWhole() }
+        if let kept = visible.kept { try takeWhole(keeping: kept) }
     }
 
-    /// Empties a regular file that only this process writes.
-    private func takeWhole() throws(OutputError) {
+    /// Cuts a regular file that only this process writes.
+    private func takeWhole(keeping bytes: Int) throws(OutputError) {
         var status = stat()
         guard closes, fstat(descriptor, &status) == 0, System.isKind(status, S_IFREG) else { return }
         if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
             abandon()
             throw OutputError(place, "another process is writing it", .before)
         }
-        guard ftruncate(descriptor, 0) == 0 else { throw failure(errno) }
+        let kept = min(off_t(bytes), status.st_size)
+        guard ftruncate(descriptor, kept) == 0, lseek(descriptor, kept, SEEK_SET) == kept else { throw failure(errno) }
     }
 
     deinit { abandon() }

@@ -7,6 +7,10 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case file(path: String, reason: String)
     /// A file that could not be written while the run went on: a full disk, a removed folder.
     case write(path: String, reason: String)
+    /// A rank could not write its part of a checkpoint; in the words of that rank.
+    case saving(String)
+    /// No checkpoint can be gone on from; why, one after the other.
+    case noCheckpoint([String])
     /// The text to train on changed under the run.
     case textChanged(path: String, reason: String)
     /// Two ranks were started with other inputs. `difference` names them.
@@ -32,6 +36,9 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         case .file(let path, let reason): "\(path): \(reason)"
         case .write(let path, let reason):
             "\(path): cannot be written: \(reason)"
+        case .saving(let words): words
+        case .noCheckpoint(let reasons):
+            "no checkpoint is good: \(reasons.joined(separator: "; ")); train without --resume begins again"
         case .textChanged(let path, let reason):
             "\(path): \(reason) while the run went on; the text must stay as it is"
         case .unlikeRanks(let difference):

@@ -77,6 +77,18 @@ final class ProgressLine {
         put(rewrites ? "\r\u{1B}[2K" + line : line + "\n")
     }
 
+    /// Prints a line about a checkpoint.
+    func show(_ saved: SavedCheckpoint) {
+        guard enabled else { return }
+        leaveLine()
+        let even = Double(saved.stateBytes) / Double(max(1, saved.files))
+        put(
+            "checkpoint \((saved.path as NSString).lastPathComponent): \(saved.bytes) bytes in \(saved.files) "
+                + "file\(saved.files == 1 ? "" : "s"), the fullest rank \(Figures.fixed(Double(saved.mostStateBytes) / max(1, even), 2)) × "
+                + "an even share; \(Figures.fixed(saved.seconds, 2)) s, of which training waited "
+                + "\(Figures.fixed(saved.blocked, 2)) s\n")
+    }
+
     /// Moves to a new line where the last one was written over.
     func leaveLine() {
         if enabled, rewrites { put("\n") }

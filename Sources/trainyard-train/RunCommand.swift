@@ -23,12 +23,14 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         LeftoverJobFiles.noteJobAndRemoveOthers()
+        var isStopped = false
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
-            try TrainingRun(
+            isStopped = try TrainingRun(
                 planPath: plan, options: options, timelinePath: timeline, world: world.communicator
             ).run()
         }
         if code != 0 { throw ExitCode(code) }
+        if isStopped { throw ExitCode(RunManifest.stopped) }
     }
 
     /// The exit code of an error: 2 for errors in a file or on the command line, 3 for a layout that does not divide or
@@ -37,7 +39,7 @@ struct RunCommand: ParsableCommand {
         switch error {
         case let error as TrainingError:
             switch error {
-            case .diverged, .write, .textChanged: return 1
+            case .diverged, .write, .saving, .textChanged: return 1
             case .layout(let problem): return problem.kind == .misfit ? 3 : 2
             default: return 2
             }

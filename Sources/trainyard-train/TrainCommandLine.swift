@@ -19,11 +19,13 @@ struct TrainCommandLine: ParsableCommand {
               mpirun -n 2 trainyard-train plans/tiny-gpt.yaml
               mpirun -n 4 trainyard-train plans/tiny-gpt-4.yaml --log metrics.jsonl \\
                   --trace trace.json
-              trainyard-train generate runs/tiny-gpt/checkpoints/step-000480.safetensors \\
+              trainyard-train generate runs/tiny-gpt/checkpoints/step-000480 \\
                   --prompt "ROMEO."
             """,
         version: ProgramVersion.text,
-        subcommands: [RunCommand.self, GenerateCommand.self, ProbeCommand.self, WithLauncherCommand.self],
+        subcommands: [
+            RunCommand.self, GenerateCommand.self, CheckpointCommand.self, ProbeCommand.self, WithLauncherCommand.self,
+        ],
         defaultSubcommand: RunCommand.self)
 
     static func main() {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import MPI
 internal import Models
+internal import Numbers
 internal import Options
 internal import Output
 internal import Plans
@@ -21,7 +22,8 @@ struct TrainingRun {
 
     private var isFirst: Bool { world.rank == 0 }
 
-    func run() throws {
+    /// - Returns: whether a signal stopped the run, whose state is saved.
+    func run() throws -> Bool {
         var sources = ReadFiles()
         let plan = try Plan.read(path: planPath, isRun: true, files: &sources)
         guard var settings = plan.train else {
@@ -57,13 +59,30 @@ struct TrainingRun {
         // Output files are checked before training, so that no finished run is lost. The files of an older run stay
         // until all ranks are ready.
         let recorder = try isFirst ? recorder(plan, settings, files, identity: identity.digest(text: text)) : nil
+        // Every rank is told to stop, and mpirun ends every one.
+        if !isFirst, settings.checkpoint != nil { TerminationSignals.listen(first: {}, last: {}) }
         let trainer: Trainer
         var board: TensorBoardLog?
+        var start = 0
         do {
-            trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world, text: text)
+            let resumption = try resumption(recorder, plan, settings, text)
+            trainer = try Trainer(
+                plan: plan, layout: layout, settings: settings, world: world, text: text, fills: resumption == nil)
+            if settings.checkpoint != nil {
+                // Of all ranks together, and so asked by all.
+                let bytes = try trainer.saver.totalBytes()
+                try recorder?.checkRoom(bytes)
+            }
+            if let resumption {
+                let outcome = try resumption.load(into: trainer)
+                start = outcome.step
+                if isFirst { note(resumption, outcome) }
+            }
             try world.barrier()
-            try recorder?.openRecords {
-                board = try options.tensorboard.map { try TensorBoardLog(directory: $0) }
+            try recorder?.openRecords(from: start) {
+                board = try options.tensorboard.map {
+                    try TensorBoardLog(directory: $0, from: start, earlier: recorder?.earlierFiles ?? [])
+                }
                 return board?.path
             }
         } catch {
@@ -79,14 +98,40 @@ struct TrainingRun {
         if isFirst, let shortage = world.sharedMemoryShortage {
             StandardStreams.error("note: \(shortage)\n")
         }
-        var done = 0
+        var done = start
         do {
-            try train(trainer, records, done: &done)
-            try recorder?.writeEnd(.finished, steps: done)
+            let isStopped = try train(trainer, records, done: &done)
+            try recorder?.writeEnd(isStopped ? .interrupted : .finished, steps: done)
+            return isStopped
         } catch {
             try? recorder?.writeEnd(.failed, steps: done)
             throw error
         }
+    }
+
+    /// Collective. The checkpoint that the run goes on from; nil: it begins.
+    private func resumption(
+        _ recorder: RunRecorder?, _ plan: Plan, _ settings: TrainSettings, _ text: TextData
+    ) throws -> Resumption? {
+        guard let path = options.resume(settings) else { return nil }
+        let found = try Resumption(
+            recorder?.candidates ?? [], plan: plan, settings: settings, text: text, isOverriding: options.overrides,
+            world: world)
+        if found == nil, isFirst, !options.quiet {
+            let place = path.isEmpty ? recorder?.folder ?? "" : path
+            StandardStreams.error("note: there is no checkpoint in \(place) yet: the run begins\n")
+        }
+        return found
+    }
+
+    /// Says on standard error how the run goes on. What was passed over or overridden is said with `--quiet` too.
+    private func note(_ resumption: Resumption, _ outcome: Resumption.Outcome) {
+        for remark in resumption.remarks { StandardStreams.error("note: \(remark)\n") }
+        guard !options.quiet else { return }
+        StandardStreams.error(
+            "going on after step \(outcome.step) from \(outcome.path): the fullest rank read \(outcome.mostBytes) bytes, "
+                + "\(Figures.fixed(outcome.readOverShare, 2)) × its share, in \(Figures.fixed(outcome.seconds, 2)) s; "
+                + "headers \(outcome.headerBytes) bytes\n")
     }
 
     /// The records that rank 0 writes during the run.
@@ -101,6 +146,8 @@ struct TrainingRun {
         if options.save != nil { shared["save"] = "" }
         if options.trace != nil || timelinePath != nil { shared["trace"] = "" }
         if options.profile { shared["profile"] = "" }
+        if let resume = options.resume { shared["resume"] = resume }
+        if options.overrides { shared["override"] = "" }
         return shared
     }
 
@@ -120,11 +167,14 @@ struct TrainingRun {
         try RunRecorder(
             RunRecorder.Request(
                 files: files, log: options.log, overwrites: options.overwrite,
+                resume: options.resume(settings), name: plan.name,
                 program: "trainyard-train " + ProgramVersion.text, identity: identity,
                 processes: world.size), plan: plan, settings: settings)
     }
 
-    private func train(_ trainer: Trainer, _ records: Records?, done: inout Int) throws {
+    /// - Returns: whether a signal stopped the run, whose state is saved.
+    private func train(_ trainer: Trainer, _ records: Records?, done: inout Int) throws -> Bool {
+        let start = done
         let (plan, settings) = (trainer.plan, trainer.settings)
         let progress = ProgressLine(
             trainer: trainer, steps: settings.steps, folder: records?.run.folder, enabled: isFirst && !options.quiet)
@@ -132,10 +182,12 @@ struct TrainingRun {
         let flops = FLOPs(model: plan.model, sequences: plan.batch).required
         trainer.profile.isOn = options.profile
         var profiled = (steps: 0, seconds: 0.0)
-        for step in 0..<settings.steps {
+        var saving = CheckpointSaving(plan, settings, start: start, recorder: records?.run, planPath: planPath)
+        for step in min(start, settings.steps)..<settings.steps {
+            trainer.isAskedToStop = TerminationSignals.isAsked
             let report = try trainer.step(step)
             done = step + 1
-            if step == 0, settings.steps > 1 {
+            if step == start, settings.steps > start + 1 {
                 // The first step also warms up libraries and memory.
                 trainer.profile.clear()
             } else {
@@ -144,13 +196,20 @@ struct TrainingRun {
             try records?.run.log(report, modelFLOPs: flops)
             try records?.board?.write(report)
             progress.show(report)
-            if settings.savesCheckpoint(after: done) {
-                let path = records?.run.checkpointPath(steps: done)
-                let saved = try trainer.saveCheckpoint(to: path ?? "", step: done)
-                if let saved, let path { try records?.run.addCheckpoint(saved, at: path, steps: done) }
+            for saved in try saving.afterStep(report, trainer) { progress.show(saved) }
+            if trainer.stops, done < settings.steps {
+                progress.leaveLine()
+                if isFirst, !options.quiet {
+                    StandardStreams.error("stopped after step \(done), which is saved; --resume goes on\n")
+                }
+                TerminationSignals.leave()
+                return true
             }
         }
         progress.leaveLine()
+        if start >= settings.steps, isFirst, !options.quiet {
+            StandardStreams.error("note: all \(settings.steps) steps were done before\n")
+        }
         if options.profile,
             let table = try trainer.profile.report(world, seconds: profiled.seconds, steps: profiled.steps)
         {
@@ -165,8 +224,8 @@ struct TrainingRun {
                 try records?.run.add(AdapterFile.names.map { folder + "/" + $0 })
             }
         }
-        if options.trace != nil || timelinePath != nil {
-            guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }
+        if options.trace != nil || timelinePath != nil, start < settings.steps {
+            guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return false }
             if let path = options.trace {
                 try OutputFile.write(timeline.chromeTrace(labels: trainer.layout.degreesInWords), to: path)
             }
@@ -175,5 +234,6 @@ struct TrainingRun {
             }
             try records?.run.add([options.trace, timelinePath].compactMap(\.self))
         }
+        return false
     }
 }

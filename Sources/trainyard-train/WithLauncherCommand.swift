@@ -16,6 +16,8 @@ struct WithLauncherCommand: ParsableCommand {
     func run() throws {
         // When the launcher is gone, writes to its pipes must not keep mpirun from tidying up.
         signal(SIGPIPE, SIG_IGN)
+        // The launcher passes signals on itself, and asks ranks to save before it ends mpirun.
+        if ProcessInfo.processInfo.environment["TRAINYARD_OWN_GROUP"] != nil { setpgid(0, 0) }
         guard endWithParent() else { throw ExitCode(1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)

@@ -26,7 +26,8 @@ struct Trainyard: ParsableCommand {
               trainyard simulate --schedule interleaved-1f1b --ranks 4 --virtual-stages 2
 
             Results go to standard output (--json prints one document), remarks to standard error. Exit codes: 0 done, \
-            1 failed while running, 2 bad usage or input, 3 the plan does not fit.
+            1 failed while running, 2 bad usage or input, 3 the plan does not fit, 75 a run that a signal stopped and that \
+            --resume goes on with.
             """,
         version: ProgramVersion.text,
         subcommands: [
@@ -43,6 +44,7 @@ struct Trainyard: ParsableCommand {
             AttributeCommand.self,
             TrainCommand.self,
             GenerateCommand.self,
+            CheckpointCommand.self,
             CalibrateCommand.self,
             ValidateCommand.self,
             GpusCommand.self,

@@ -53,11 +53,13 @@ struct RunFolderTests {
         #expect(manifest.checkpoints.map(\.step) == [3, 4])
         #expect(try Data(contentsOf: folder.appending(path: "plan.yaml")) == Data(contentsOf: job.plan))
         #expect(
-            try names(folder.appending(path: "checkpoints")) == ["step-000003.safetensors", "step-000004.safetensors"])
+            try names(folder.appending(path: "checkpoints")) == ["step-000003", "step-000004"])
         for checkpoint in manifest.checkpoints {
             let file = folder.appending(path: checkpoint.file)
-            #expect(try Data(contentsOf: file).count == checkpoint.bytes)
-            let sum = try BuiltProgram.run(URL(filePath: "/usr/bin/sha256sum"), [file.path], in: job.folder).output
+            let bytes = try names(file).map { try Data(contentsOf: file.appending(path: $0)).count }
+            #expect(bytes.reduce(0, +) == checkpoint.bytes)
+            let manifest = file.appending(path: "checkpoint.json")
+            let sum = try BuiltProgram.run(URL(filePath: "/usr/bin/sha256sum"), [manifest.path], in: job.folder).output
             #expect(sum.hasPrefix(checkpoint.sha256 + " "), "\(sum)")
         }
         let text = try BuiltProgram("trainyard").run(["generate", folder.path, "--tokens", "5"])
@@ -74,11 +76,11 @@ struct RunFolderTests {
         #expect(try train(job, ["--steps", "2"]).exitCode == 0)
         #expect(try names(job.folder.appending(path: "runs")) == ["plan", "plan-2", "plan-3"])
         #expect(try Data(contentsOf: first.appending(path: "manifest.json")) == before)
-        #expect(try names(first.appending(path: "checkpoints")) == ["step-000004.safetensors"])
+        #expect(try names(first.appending(path: "checkpoints")) == ["step-000004"])
         // Told to, it replaces the first.
         #expect(try train(job, ["--steps", "2", "--overwrite"]).exitCode == 0)
         #expect(try names(job.folder.appending(path: "runs")) == ["plan", "plan-2", "plan-3"])
-        #expect(try names(first.appending(path: "checkpoints")) == ["step-000002.safetensors"])
+        #expect(try names(first.appending(path: "checkpoints")) == ["step-000002"])
     }
 
     @Test func aNamedFolderIsNotTakenTwice() throws {
@@ -103,17 +105,17 @@ struct RunFolderTests {
         let job = try job(["checkpoint: {every: 2, keep: 1, path: shared}"])
         let shared = job.folder.appending(path: "shared")
         #expect(try train(job).exitCode == 0)
-        #expect(try names(shared) == ["step-000004.safetensors"])
-        let first = try Data(contentsOf: shared.appending(path: "step-000004.safetensors"))
+        #expect(try names(shared) == ["step-000004"])
+        let first = try Data(contentsOf: shared.appending(path: "step-000004/checkpoint.json"))
         #expect(try train(job, ["--steps", "3"]).exitCode == 0)
-        #expect(try names(shared) == ["step-000003.safetensors", "step-000004.safetensors"])
-        #expect(try Data(contentsOf: shared.appending(path: "step-000004.safetensors")) == first)
+        #expect(try names(shared) == ["step-000003", "step-000004"])
+        #expect(try Data(contentsOf: shared.appending(path: "step-000004/checkpoint.json")) == first)
         // One that would be replaced is named before anything is computed.
         let refused = try train(job, ["--steps", "6"])
         #expect(refused.exitCode == 2, "\(refused.everything)")
-        #expect(refused.errors.contains("shared/step-000004.safetensors: is another run's checkpoint"))
+        #expect(refused.errors.contains("shared/step-000004: is another run's checkpoint"))
         #expect(try train(job, ["--steps", "6", "--overwrite"]).exitCode == 0)
-        #expect(try names(shared).contains("step-000003.safetensors"))
+        #expect(try names(shared).contains("step-000003"))
     }
 
     @Test func aLogIsNotReplacedUnasked() throws {
@@ -147,9 +149,9 @@ struct RunFolderTests {
     }
 
     @Test func weightsThatAreNoNumbersAreRefused() throws {
-        let job = try job(["checkpoint: {every: 4, keep: 1}"])
-        #expect(try train(job).exitCode == 0)
-        let path = job.folder.appending(path: "runs/plan/checkpoints/step-000004.safetensors")
+        let job = try job()
+        #expect(try train(job, ["--save", "weights.safetensors"]).exitCode == 0)
+        let path = job.folder.appending(path: "weights.safetensors")
         var bytes = try Data(contentsOf: path)
         bytes.replaceSubrange(bytes.count - 8..<bytes.count - 4, with: [0, 0, 0xC0, 0x7F])
         try bytes.write(to: path)

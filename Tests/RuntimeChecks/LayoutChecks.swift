@@ -12,13 +12,18 @@ func exitProgram(_ code: Int32) -> Never { exit(code) }
 /// Runs layouts on the first ranks of a job and compares with one of them alone.
 final class LayoutChecks {
     /// What a run left.
-    private struct Record {
+    struct Record {
         var losses: [Double] = []
         var norms: [Double] = []
         var weights: [UInt8] = []
+
+        mutating func add(_ report: StepReport) {
+            losses.append(report.loss)
+            norms.append(report.gradientNorm)
+        }
     }
 
-    private static let steps = 5
+    static let steps = 5
     private static let batch = 8
     /// Largest relative difference of losses, norms and weights.
     private static func tolerance(_ precision: Precision) -> Double { precision == .bf16 ? 2e-3 : 1e-5 }
@@ -27,12 +32,12 @@ final class LayoutChecks {
         check.optimizer.name == .lion ? 1e-2 : tolerance(check.precision)
     }
 
-    private let world: Communicator
-    private let folder: TemporaryFolder
+    let world: Communicator
+    let folder: TemporaryFolder
     /// One process's runs.
     private var references: [Reference: Record] = [:]
 
-    private struct Reference: Hashable {
+    struct Reference: Hashable {
         var shape: LayoutCase.Shape
         var precision: Precision
         var optimizer: Optimizer
@@ -82,7 +87,7 @@ final class LayoutChecks {
 
     /// Gives every rank rank 0's word. Ranks that had nothing to do sleep until it comes: they share the cores with those
     /// that train.
-    private func tellAll(_ agrees: Bool) throws -> Bool {
+    func tellAll(_ agrees: Bool) throws -> Bool {
         if world.rank == 0 {
             fflush(nil)
             for rank in 1..<max(world.size, 1) { try world.send([Int32(agrees ? 1 : 0)], to: rank) }
@@ -101,13 +106,27 @@ final class LayoutChecks {
         references[reference] = try train(reference, Layout(), alone, sharesMemory: true)
     }
 
-    private func train(
+    func train(
         _ reference: Reference, _ layout: Layout, _ group: Communicator, sharesMemory: Bool
     ) throws -> Record {
+        let trainer = try makeTrainer(reference, layout, group, sharesMemory: sharesMemory)
+        var record = Record()
+        for step in 0..<Self.steps { record.add(try trainer.step(step)) }
+        let path = folder["weights"]
+        try trainer.saveWeights(to: path, step: Self.steps)
+        if group.rank == 0 { record.weights = try weights(path) }
+        return record
+    }
+
+    func makeTrainer(
+        _ reference: Reference, _ layout: Layout, _ group: Communicator, sharesMemory: Bool, fills: Bool = true,
+        checkpoint: TrainSettings.Checkpoint? = nil
+    ) throws -> Trainer {
         var settings = TrainSettings(
             data: folder["text"], order: .sequential, steps: Self.steps, learningRate: 1e-3,
             schedule: .constant, epsilon: 1e-6, clip: 1, seed: 3)
         settings.endOfDocument = reference.shape.endOfDocument
+        settings.checkpoint = checkpoint
         let cluster = try Cluster.read("a100-80g-sxm")
         var layout = layout
         layout.microbatch = 1
@@ -117,23 +136,13 @@ final class LayoutChecks {
         plan.optimizer = reference.optimizer
         let problems = layout.problems(for: plan.model, batch: plan.batch, devices: layout.devices)
         if !problems.isEmpty { throw PlanProblems(problems) }
-        let trainer = try Trainer(
-            plan: plan, layout: layout, settings: settings, world: group, sharesMemory: sharesMemory,
+        return try Trainer(
+            plan: plan, layout: layout, settings: settings, world: group, fills: fills, sharesMemory: sharesMemory,
             emulatesBFloat16: true)
-        var record = Record()
-        for step in 0..<Self.steps {
-            let report = try trainer.step(step)
-            record.losses.append(report.loss)
-            record.norms.append(report.gradientNorm)
-        }
-        let path = folder["weights"]
-        try trainer.saveWeights(to: path, step: Self.steps)
-        if group.rank == 0 { record.weights = try weights(path) }
-        return record
     }
 
     /// The tensors of a file of weights, as bytes.
-    private func weights(_ path: String) throws -> [UInt8] {
+    func weights(_ path: String) throws -> [UInt8] {
         let file = try Data(contentsOf: URL(fileURLWithPath: path))
         let header = Int(file.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
         return Array(file.dropFirst(8 + header))
@@ -162,13 +171,13 @@ final class LayoutChecks {
     }
 
     /// Largest relative difference.
-    private static func difference(_ here: [Double], _ there: [Double]) -> Double {
+    static func difference(_ here: [Double], _ there: [Double]) -> Double {
         guard here.count == there.count else { return .infinity }
         return zip(here, there).map { abs($0 - $1) / abs($1) }.max() ?? .infinity
     }
 
     /// ‖here − there‖ / ‖there‖ of two runs of floats.
-    private static func distance(_ here: [UInt8], _ there: [UInt8]) -> Double {
+    static func distance(_ here: [UInt8], _ there: [UInt8]) -> Double {
         guard here.count == there.count, !here.isEmpty else { return .infinity }
         var (gap, size) = (0.0, 0.0)
         here.withUnsafeBytes { here in

@@ -229,6 +229,11 @@ import Training
         Row("train", "checkpoint", "{path: run}", .done("TrainCommandTests")),
         Row("train.checkpoint", "every", "1", .done("TrainCommandTests")),
         Row("train.checkpoint", "path", "run", .done("TrainCommandTests")),
+        Row("train", "resume", "auto", .done("ResumeTests")),
+        Row("train.checkpoint", "asynchronous", "true", .done("ResumeTests")),
+        Row(
+            "train.checkpoint", "every", "auto", .refused("train.checkpoint.every: auto cannot be run"),
+            beside: ["keep: 1"]),
         Row("train.checkpoint", "keep", "1", .done("TrainCommandTests")),
 
         Row("", "precision", "fp16", .refused("precision")),

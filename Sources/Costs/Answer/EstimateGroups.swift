@@ -81,13 +81,5 @@ extension ClusterGroups {
         return sum
     }
 
-    /// Failures a second of all devices whose failures are known; nil if none are.
-    var failuresPerSecond: Double? {
-        let known = list.compactMap { group in
-            group.cluster.meanTimeBetweenFailures.flatMap { $0 > 0 ? Double(group.devices) / $0 : nil }
-        }
-        return known.isEmpty ? nil : known.reduce(0, +)
-    }
-
     var nodes: Int { list.reduce(0) { $0 + $1.nodes } }
 }

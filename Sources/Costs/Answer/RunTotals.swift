@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Models
+internal import Numbers
 internal import Plans
 
 /// Goodput: the fraction of a run's time that is training, given failures and checkpoints (Daly 2006).
@@ -14,11 +15,7 @@ package struct Goodput: Hashable, Sendable {
     ///   - restart: seconds from a failure until training continues, R.
     ///   - meanTimeBetweenFailures: mean seconds between failures of the whole system, M.
     package init(checkpoint: Double, restart: Double, meanTimeBetweenFailures M: Double) {
-        let ratio = checkpoint / (2 * M)
-        // Equation 37. Beyond δ = 2M, checkpoints are M apart.
-        interval =
-            ratio < 1
-            ? (2 * checkpoint * M).squareRoot() * (1 + ratio.squareRoot() / 3 + ratio / 9) - checkpoint : M
+        interval = CheckpointInterval.seconds(checkpoint: checkpoint, meanTimeBetweenFailures: M)
         // Equation 20: T_w = M e^{R/M} (e^{(τ+δ)/M} − 1) T_s/τ.
         share = interval / (M * exp(restart / M) * (exp((interval + checkpoint) / M) - 1))
     }
@@ -99,15 +96,5 @@ package struct RunTotals {
             Estimate.Run.Rampup(steps: $0.steps, days: $0.seconds * measured * plan.runOverSteps / share / 86400)
         }
         return run
-    }
-}
-
-extension Plan {
-    /// Mean seconds between failures of all devices; nil if no failures are known. Failures of the groups of a cluster add
-    /// up.
-    var meanTimeBetweenFailures: Double? {
-        if let groups = cluster.groups { return groups.failuresPerSecond.map { 1 / $0 } }
-        guard let single = cluster.meanTimeBetweenFailures, single > 0 else { return nil }
-        return single / Double(devices)
     }
 }

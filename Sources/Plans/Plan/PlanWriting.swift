@@ -220,9 +220,14 @@ extension TrainSettings {
         ]
         if let momentum { lines.append("momentum: \(momentum)") }
         if let folder { lines.append("folder: \(Plan.quoted(folder))") }
+        if resume != .never { lines.append("resume: \(resume.rawValue)") }
         if let initialWeights { lines.append("init: \(path(initialWeights))") }
         if let checkpoint {
-            lines += ["checkpoint:", "  every: \(checkpoint.every)", "  keep: \(checkpoint.keep)"]
+            lines += [
+                "checkpoint:", "  every: \(checkpoint.every.map(\.description) ?? "auto")",
+                "  keep: \(checkpoint.keep)",
+            ]
+            if checkpoint.isAsynchronous { lines.append("  asynchronous: true") }
             if let path = checkpoint.path { lines.append("  path: \(Plan.quoted(path))") }
         }
         return lines

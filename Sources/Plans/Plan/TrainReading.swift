@@ -50,6 +50,7 @@ enum TrainReading {
         settings.initialWeights = reader.text("init").map { library.existing($0) ?? $0 }
         settings.checkpoint = checkpoint(reader)
         settings.folder = reader.text("folder")
+        settings.resume = reader.choice("resume", of: TrainSettings.Resume.self) ?? settings.resume
         reader.reportUnknownKeys()
 
         guard let data, steps != nil else { return nil }
@@ -61,10 +62,13 @@ enum TrainReading {
 
     private static func checkpoint(_ train: FieldReader) -> TrainSettings.Checkpoint? {
         guard let reader = train.map("checkpoint") else { return nil }
-        let every = reader.count("every", in: Bounds.steps)
+        let isAutomatic = reader.word(ifAmong: ["auto"], "every") != nil
+        let every = isAutomatic ? nil : reader.count("every", in: Bounds.steps) ?? 100
         let path = reader.text("path")
         let keep = reader.count("keep", in: 1...1_000_000)
+        let isAsynchronous = reader.flag("asynchronous")
         reader.reportUnknownKeys()
-        return TrainSettings.Checkpoint(every: every ?? 100, path: path, keep: keep ?? 2)
+        return TrainSettings.Checkpoint(
+            every: every, path: path, keep: keep ?? 2, isAsynchronous: isAsynchronous ?? false)
     }
 }

@@ -21,12 +21,37 @@ package enum RunFolder {
 
     /// The folder that a run of `plan` takes: `wanted`, or else a folder with the plan's name. That folder is a new one
     /// unless the run `overwrites`.
+    /// - Parameter resume: what the run goes on from; empty: the newest run of the plan. nil: it begins.
     /// - Returns: an absolute path, and whether the folder was just made and so belongs to no other run.
     package static func take(
-        _ wanted: String?, for plan: String, overwrites: Bool
+        _ wanted: String?, for plan: String, overwrites: Bool, resume: String? = nil
     ) throws(PlanProblems) -> (path: String, isClaimed: Bool) {
         if let wanted { return (absolute(wanted), false) }
+        if let resume, !overwrites, let folder = begun(resume, plan: plan) { return (folder, false) }
         return overwrites ? (preferred(for: plan), false) : (try claim(for: plan), true)
+    }
+
+    /// The folder of the run that goes on: `path` itself, the run that the checkpoint at `path` lies in, or the newest run of
+    /// `plan`. nil: there is none, and the run takes a new folder.
+    private static func begun(_ path: String, plan: String) -> String? {
+        guard path.isEmpty else {
+            var folder = absolute(path)
+            // RUN, RUN/checkpoints or RUN/checkpoints/step-000200.
+            for _ in 0..<3 {
+                if (try? RunManifest.read(folder: folder)) ?? nil != nil { return folder }
+                folder = (folder as NSString).deletingLastPathComponent
+            }
+            return nil
+        }
+        let first = preferred(for: plan)
+        var newest: (folder: String, updated: Date)?
+        for number in 1...9999 {
+            let folder = number == 1 ? first : "\(first)-\(number)"
+            guard FileManager.default.fileExists(atPath: folder) else { break }
+            guard let manifest = (try? RunManifest.read(folder: folder)) ?? nil, manifest.plan == plan else { continue }
+            if newest.map({ $0.updated <= manifest.updated }) ?? true { newest = (folder, manifest.updated) }
+        }
+        return newest?.folder
     }
 
     /// The folder `runs/NAME` in the working directory.
@@ -55,14 +80,19 @@ package enum RunFolder {
 
     /// The path of a file `name` that the manifest of `folder` lists. nil: the name is not of a plain file inside the
     /// folder, links followed. The check is needed because anyone can have written the manifest.
-    package static func ownFile(_ name: String, in folder: String) -> String? {
+    package static func ownFile(_ name: String, in folder: String) -> String? { own(name, in: folder, S_IFREG) }
+
+    /// The path of a folder `name` that the manifest of `folder` lists, with the same cautions.
+    package static func ownFolder(_ name: String, in folder: String) -> String? { own(name, in: folder, S_IFDIR) }
+
+    private static func own(_ name: String, in folder: String, _ kind: mode_t) -> String? {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !name.utf8.contains(0) else {
             return nil
         }
         let path = folder + "/" + name
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == kind else { return nil }
         let above = parts.dropLast().joined(separator: "/")
         guard let inside = real(folder + "/" + above), let root = real(folder),
             inside == root || inside.hasPrefix(root == "/" ? root : root + "/")
@@ -123,14 +153,15 @@ package struct RunManifest: Hashable, Codable, Sendable {
         case interrupted
     }
 
-    /// A file of weights, as the manifest lists it.
+    /// A saved state, as the manifest lists it.
     package struct Checkpoint: Hashable, Codable, Sendable {
-        /// Steps trained before the weights were saved.
+        /// Steps trained before the state was saved.
         package var step: Int
-        /// The file's path: relative to the run's folder, or absolute if it lies elsewhere.
+        /// The folder's path: relative to the run's folder, or absolute if it lies elsewhere.
         package var file: String
+        /// Bytes of all files in it.
         package var bytes: Int
-        /// SHA-256 of the whole file, as `sha256sum` prints it.
+        /// SHA-256 of its `checkpoint.json`, which holds the checksums of the rest, as `sha256sum` prints it.
         package var sha256: String
 
         package init(step: Int, file: String, bytes: Int, sha256: String) {
@@ -145,6 +176,8 @@ package struct RunManifest: Hashable, Codable, Sendable {
     package var format = 1
     /// The plan's name.
     package var plan: String
+    /// A number of the run's own, which its checkpoints repeat. nil: the run is of a release that wrote weights alone.
+    package var run: String?
     /// A hash of everything that the run's numbers depend on: plan, text, program.
     package var identity: String
     /// The program's name and version.
@@ -183,6 +216,12 @@ package struct RunManifest: Hashable, Codable, Sendable {
         self.started = started
         updated = started
     }
+
+    /// The exit code of a run that a signal stopped and that can go on (EX_TEMPFAIL of sysexits.h).
+    package static let stopped: Int32 = 75
+
+    /// Whether the run has saved all that it has trained.
+    package var isSaved: Bool { step > 0 && checkpoints.last?.step == step }
 
     /// The manifest of `folder`; nil if there is none.
     /// - Throws: one problem if the file is not a manifest.

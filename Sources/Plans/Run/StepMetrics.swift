@@ -53,7 +53,7 @@ package struct StepMetrics: Hashable, Codable, Sendable {
     }
 
     /// The step number of a line of the log; nil if the line is incomplete.
-    static func step(ofLine line: Data) -> Int? {
+    package static func step(ofLine line: Data) -> Int? {
         struct Number: Decodable {
             var step: Int
 

@@ -15,18 +15,36 @@ package struct TrainSettings: Hashable, Codable, Sendable {
 
     /// The interval and the place at which weights are saved.
     package struct Checkpoint: Hashable, Codable, Sendable {
-        /// Steps between checkpoints; the last step is always saved.
-        package var every: Int
+        /// Steps between checkpoints; the last step is always saved. nil: as many as lose the least time, by the time that
+        /// a checkpoint takes and the cluster's failures (`every: auto`).
+        package var every: Int?
         /// Directory of the checkpoints. nil: `checkpoints/` in the run's folder.
         package var path: String?
         /// Number of newest checkpoints that are kept.
         package var keep: Int
+        /// Whether a thread writes a copy of the state while training goes on.
+        package var isAsynchronous = false
 
-        package init(every: Int, path: String?, keep: Int) {
+        // The words of a plan.
+        private enum CodingKeys: String, CodingKey {
+            case every, path, keep
+            case isAsynchronous = "asynchronous"
+        }
+
+        package init(every: Int?, path: String?, keep: Int, isAsynchronous: Bool = false) {
             self.every = every
             self.path = path
             self.keep = keep
+            self.isAsynchronous = isAsynchronous
         }
+    }
+
+    /// What a run does where its folder holds an earlier start of it.
+    package enum Resume: String, Hashable, Codable, Sendable, CaseIterable {
+        /// It is refused, or replaced with `--overwrite`.
+        case never
+        /// It goes on from its newest good checkpoint; where there is none, it begins.
+        case auto
     }
 
     /// Text file. A relative path is looked up in the working directory first, then in the plan file's directory.
@@ -56,6 +74,7 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package var checkpoint: Checkpoint?
     /// The folder that the run owns. nil: `runs/NAME`, with a number appended if that is taken.
     package var folder: String?
+    package var resume = Resume.never
     /// The token that ends a document of a packed sequence; nil: sequences are not packed.
     package var endOfDocument: Int?
 
@@ -87,9 +106,9 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         self.folder = folder
     }
 
-    /// Whether weights are saved after `done` steps.
+    /// Whether a checkpoint may be saved after `done` steps.
     package func savesCheckpoint(after done: Int) -> Bool {
         guard let checkpoint else { return false }
-        return done % checkpoint.every == 0 || done == steps
+        return checkpoint.every.map { done % $0 == 0 } ?? true || done == steps
     }
 }

@@ -2,32 +2,54 @@ internal import Foundation
 package import Models
 internal import Plans
 
-/// Weights on disk: one safetensors file with Hugging Face names and the model's shape in its metadata, whatever layout
-/// trained them.
+/// Checkpoints on disk: a folder of safetensors files, or one file of whole weights with Hugging Face names and the model's
+/// shape in its metadata.
 package enum Checkpoint {
     /// The metadata key that holds the model's shape as JSON.
     package static let modelKey = "trainyard.model"
     /// The metadata key that holds the number of steps trained.
     package static let stepKey = "trainyard.step"
 
-    /// The file's name after `step` steps: `step-000200.safetensors`.
+    /// The folder's name after `step` steps: `step-000200`.
     package static func name(step: Int) -> String {
         let digits = String(step)
-        return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".safetensors"
+        return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
     }
 
-    /// The number of steps in a checkpoint's name; nil for another file.
+    /// The number of steps in a checkpoint's name; nil for another file. Earlier releases wrote files of weights, whose names
+    /// end in `.safetensors`.
     package static func step(of name: String) -> Int? {
-        guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
-        return Int(name.dropFirst(5).dropLast(12))
+        let stem = name.hasSuffix(suffix) ? name.dropLast(suffix.count) : name[...]
+        guard stem.hasPrefix("step-"), let step = Int(stem.dropFirst(5)), step >= 0 else { return nil }
+        return self.name(step: step) == stem ? step : nil
+    }
+
+    private static let suffix = ".safetensors"
+
+    /// Whether a folder is a checkpoint, whole or not.
+    package static func isCheckpoint(_ path: String) -> Bool {
+        FileManager.default.fileExists(atPath: path + "/" + CheckpointManifest.name)
+    }
+
+    /// The weights of a file, or of a checkpoint. The name of a file that is not there stands for the checkpoint of that step.
+    package static func weights(at path: String) throws(TrainingError) -> any WeightSource {
+        let files = FileManager.default
+        let isThere = files.fileExists(atPath: path)
+        let folder = !isThere && path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
+        guard isCheckpoint(folder) else { return try SafeTensorsFile(path: path) }
+        do throws(CheckpointProblem) {
+            return try CheckpointFolder(path: folder)
+        } catch {
+            throw error.error
+        }
     }
 
     /// `path` itself, or the newest checkpoint in it when it is a directory. In a run's folder its manifest says which that is.
     package static func newest(at path: String) throws(TrainingError) -> String {
         var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
-            return path
-        }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue,
+            !isCheckpoint(path)
+        else { return path }
         if let manifest = try? RunManifest.read(folder: path) {
             let files = manifest.checkpoints.map { RunFolder.path(of: $0.file, in: path) }
             if let file = files.last(where: { FileManager.default.fileExists(atPath: $0) }) { return file }
@@ -37,20 +59,28 @@ package enum Checkpoint {
         }
         throw .file(
             path: path,
-            reason:
-                "holds no checkpoint (step-….safetensors); train.checkpoint in the plan, or train --save FILE, writes one"
-        )
+            reason: "holds no checkpoint (step-…); train.checkpoint in the plan, or train --save FILE, writes one")
     }
 
     /// The names of a directory's checkpoints, oldest first by the time they were written. A shorter run that follows a longer
     /// one is the newer.
-    private static func checkpoints(in directory: String) -> [String] {
+    package static func checkpoints(in directory: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         let written = names.filter { step(of: $0) != nil }.map { name in
             let attributes = try? FileManager.default.attributesOfItem(atPath: directory + "/" + name)
             return (name: name, date: attributes?[.modificationDate] as? Date ?? .distantPast)
         }
         return written.sorted { ($0.date, $0.name) < ($1.date, $1.name) }.map(\.name)
+    }
+
+    /// The metadata of a file of whole tensors.
+    static func metadata(of model: Model, step: Int) throws -> [String: String] {
+        let encoder = JSONEncoder()
+        // Keys in a fixed order: equal weights make equal files, byte for byte.
+        encoder.outputFormatting = .sortedKeys
+        return [
+            "format": "pt", stepKey: "\(step)", modelKey: String(decoding: try encoder.encode(model), as: UTF8.self),
+        ]
     }
 
     /// The model in the metadata of a checkpoint that Trainyard wrote.

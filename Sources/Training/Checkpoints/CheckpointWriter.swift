@@ -5,13 +5,6 @@ internal import Plans
 internal import Schedules
 internal import Tensors
 
-/// A file that has been written.
-package struct SavedFile: Hashable, Sendable {
-    package var bytes: Int
-    /// SHA-256 of the whole file, in hexadecimal digits.
-    package var sha256: String
-}
-
 /// Writes the weights of a run, which lie spread over its ranks, as one file.
 struct CheckpointWriter {
     let world: Communicator
@@ -27,18 +20,9 @@ struct CheckpointWriter {
     /// Writes all weights to `path`. Tensors go to rank 0 one by one, which puts slices together, writes a file beside it and
     /// renames it at the end, so that `path` is never half a file. Every rank calls it.
     func saveWeights(to path: String, step: Int) throws {
-        try saveWeights(to: path, step: step) { _ in }
-    }
-
-    /// Writes all weights as `saveWeights` does.
-    /// - Returns: what was written, on rank 0.
-    func saveCheckpoint(to path: String, step: Int) throws -> SavedFile? {
-        var (bytes, checksum) = (0, SHA256())
-        try saveWeights(to: path, step: step) { part in
-            bytes += part.count
-            checksum.update(part)
-        }
-        return world.rank == 0 ? SavedFile(bytes: bytes, sha256: checksum.digest()) : nil
+        try save(
+            ParameterLayout.allTensors(model: model), named: "", to: path,
+            metadata: try Checkpoint.metadata(of: model, step: step))
     }
 
     /// Writes the adapters to the folder `path`, with PEFT's names. Every rank calls it.
@@ -51,43 +35,23 @@ struct CheckpointWriter {
             try AdapterFile.configuration(of: model, lora).withUnsafeBytes { try configuration.write($0) }
             try configuration.commit()
         }
-        try save(tensors, named: AdapterFile.prefix, to: path + "/" + AdapterFile.weights, metadata: ["format": "pt"]) {
-            _ in
-        }
-    }
-
-    /// - Parameter tally: called with every part of the file on rank 0, in order.
-    private func saveWeights(to path: String, step: Int, tally: (UnsafeRawBufferPointer) -> Void) throws {
-        let tensors = ParameterLayout.allTensors(model: model)
-        let encoder = JSONEncoder()
-        // Keys in a fixed order: equal weights make equal files, byte for byte.
-        encoder.outputFormatting = .sortedKeys
-        let metadata = [
-            "format": "pt", Checkpoint.stepKey: "\(step)",
-            Checkpoint.modelKey: String(decoding: try encoder.encode(model), as: UTF8.self),
-        ]
-        try save(tensors, named: "", to: path, metadata: metadata, tally: tally)
+        try save(tensors, named: AdapterFile.prefix, to: path + "/" + AdapterFile.weights, metadata: ["format": "pt"])
     }
 
     /// Writes `tensors`, whose names begin with `prefix` in the file.
     private func save(
-        _ tensors: [TensorSpec], named prefix: String, to path: String, metadata: [String: String],
-        tally: (UnsafeRawBufferPointer) -> Void
+        _ tensors: [TensorSpec], named prefix: String, to path: String, metadata: [String: String]
     ) throws {
         guard world.rank == 0 else {
             for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
             return
         }
         let file = try RecordFile(path: path, grows: false, begun: true)
-        func write(_ part: UnsafeRawBufferPointer) throws {
-            tally(part)
-            try file.write(part)
-        }
         try SafeTensorsFile.header(tensors: tensors.map { $0.named(in: prefix) }, metadata: metadata)
-            .withUnsafeBytes(write)
+            .withUnsafeBytes { try file.write($0) }
         for (index, tensor) in tensors.enumerated() {
             let whole = try gather(tensor, tag: index)
-            try write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
+            try file.write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
         }
         try file.commit()
     }

@@ -3,7 +3,7 @@ internal import Tensors
 
 extension ParameterSet {
     /// Fills every tensor from a weights file. Adapters that it does not hold start as they do without a file.
-    package func load(from file: SafeTensorsFile, seed: UInt64 = 1) throws(TrainingError) {
+    package func load(from file: any WeightSource, seed: UInt64 = 1) throws(TrainingError) {
         try fillUnits { (unit, target) throws(TrainingError) in
             for slot in unit.slots {
                 if AdapterFile.isAdapter(slot.tensor.name), !file.contains(slot.tensor.name) {

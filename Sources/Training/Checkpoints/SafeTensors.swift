@@ -4,7 +4,7 @@ internal import Plans
 internal import Reading
 
 /// A safetensors file mapped into memory: a JSON header, then raw little-endian tensors. Reads F32, F16 and BF16.
-package final class SafeTensorsFile {
+package final class SafeTensorsFile: WeightSource {
     /// A tensor in the file.
     package struct Entry: Hashable, Sendable {
         package var type: String
@@ -34,21 +34,13 @@ package final class SafeTensorsFile {
             self.entries = entries
             metadata = header.metadata
         } catch {
-            let reason =
-                switch error {
-                case .tooShort: "not a safetensors file: shorter than its header length"
-                case .doesNotFit(let bytes): "not a safetensors file: a header of \(bytes) bytes does not fit"
-                case .isNotJSON: "not a safetensors file: the header is not JSON"
-                case .broken(let tensor):
-                    "tensor \(tensor): its type, shape or place is broken or outside the file"
-                }
-            throw .weights(path: path, reason: reason)
+            throw .weights(path: path, reason: error.words)
         }
     }
 
     /// Copies this rank's share of a tensor as fp32. Names may carry GPT-2's `transformer.` prefix in the file.
     package func copy(
-        _ tensor: TensorSpec, to target: UnsafeMutablePointer<Float>, share: TensorSlice = TensorSlice()
+        _ tensor: TensorSpec, to target: UnsafeMutablePointer<Float>, share: TensorSlice
     ) throws(TrainingError) {
         let (entry, width) = try place(of: tensor)
         let bytes = file.bytes
@@ -102,7 +94,7 @@ package final class SafeTensorsFile {
     }
 
     /// Makes sure that the file holds all tensors of `model`, before memory is taken for any of them.
-    package func check(holds model: Model) throws(TrainingError) {
+    package func check(_ model: Model) throws(TrainingError) {
         // A header may speak of more experts than its file could name.
         let least = model.layers + model.mixtureLayers * (model.moe?.experts ?? 0)
         guard least <= entries.count else {
@@ -115,12 +107,19 @@ package final class SafeTensorsFile {
 
     /// The header of a file of fp32 `tensors` in this order, its length field included.
     package static func header(tensors: [TensorSpec], metadata: [String: String]) throws -> Data {
+        try header(tensors.map { ($0.name, "F32", 4, $0.shape) }, metadata: metadata)
+    }
+
+    /// The header of a file of tensors in this order, its length field included.
+    static func header(
+        _ tensors: [(name: String, type: String, width: Int, shape: [Int])], metadata: [String: String]
+    ) throws -> Data {
         var object: [String: Any] = ["__metadata__": metadata]
         var offset = 0
         for tensor in tensors {
-            let size = tensor.count * 4
+            let size = tensor.shape.reduce(1, *) * tensor.width
             object[tensor.name] = [
-                "dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, offset + size],
+                "dtype": tensor.type, "shape": tensor.shape, "data_offsets": [offset, offset + size],
             ]
             offset += size
         }

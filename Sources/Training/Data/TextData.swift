@@ -6,6 +6,8 @@ package final class TextData {
     package let path: String
     package let sequence: Int
     package let batch: Int
+    /// The step that the run goes on from, and the sequences that were trained on before it.
+    package var origin: (step: Int, sequences: Int) = (0, 0)
     /// Hash of the file's content, to be compared over ranks.
     package let digest: UInt64
     /// Largest token in the text, to be checked against the vocabulary once.
@@ -39,9 +41,12 @@ package final class TextData {
 
     package var tokens: Int { file.count }
 
+    /// Sequences that are trained on before `step`.
+    package func sequences(before step: Int) -> Int { origin.sequences + (step - origin.step) * batch }
+
     /// First token of sequence `index` (0..<batch) of `step`.
     package func start(step: Int, index: Int) -> Int {
-        let serial = step * batch + index
+        let serial = sequences(before: step) + index
         switch order {
         case .sequential:
             // A text of exactly one sequence has one start.

@@ -7,12 +7,13 @@ final class RecordFile {
 
     /// - Parameters:
     ///   - grows: whether the file has each line as soon as it is written, as a log; otherwise it appears whole at the end.
+    ///   - kept: bytes of the file that stay, of one that grows.
     ///   - begun: whether the run is under way. A path that cannot be written is then a failure of the run.
     /// - Throws: `TrainingError.file`, or `.write` once the run has `begun`.
-    init(path: String, grows: Bool, begun: Bool = false) throws(TrainingError) {
+    init(path: String, grows: Bool, keeping kept: Int = 0, begun: Bool = false) throws(TrainingError) {
         self.path = path
         do throws(OutputError) {
-            writer = try FileWriter(OutputFile(path), visible: grows ? .atOnce : .whenComplete)
+            writer = try FileWriter(OutputFile(path), visible: grows ? .continued(after: kept) : .whenComplete)
         } catch {
             throw begun
                 ? .write(path: path, reason: error.reason)

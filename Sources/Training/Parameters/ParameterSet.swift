@@ -20,7 +20,7 @@ package final class ParameterSet {
     package let count: Int
     private let weightStorage: Storage<Float>
     private let gradientStorage: Storage<Float>
-    private let moments: Moments
+    let moments: Moments
     /// The gradients of one whole unit, before they are reduced and cut; nil where whole gradients are kept.
     private let gradientScratch: Storage<Float>?
     private let lookup: [Key: (unit: Int, slot: Int)]

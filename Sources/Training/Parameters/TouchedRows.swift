@@ -38,6 +38,12 @@ package final class TouchedRows {
         runs(where: { ever[$0] }, body)
     }
 
+    /// Remembers that the rows of these elements have had a gradient.
+    func remember(elements: Range<Int>) {
+        guard !elements.isEmpty else { return }
+        for row in elements.lowerBound / width...(elements.upperBound - 1) / width { ever[row] = true }
+    }
+
     /// Unmarks all rows, for a new step.
     package func clear() { flags.pointer.update(repeating: 0, count: count) }
 

@@ -5,10 +5,23 @@ internal import Plans
 package final class MetricsLog {
     private let file: RecordFile
 
-    /// Creates or empties the file.
+    /// Creates the file, or goes on with it: the lines of steps from `step` on go, and an incomplete last line.
     /// - Throws: `TrainingError.file` when it cannot be written.
-    package init(path: String) throws(TrainingError) {
-        file = try RecordFile(path: path, grows: true)
+    package init(path: String, from step: Int = 0) throws(TrainingError) {
+        file = try RecordFile(path: path, grows: true, keeping: step > 0 ? Self.length(path, before: step) : 0)
+    }
+
+    /// Bytes of the lines before that of `step`.
+    private static func length(_ path: String, before step: Int) -> Int {
+        guard let text = FileManager.default.contents(atPath: path) else { return 0 }
+        var kept = 0
+        for line in text.split(separator: 0x0A, omittingEmptySubsequences: false) {
+            // A line without its break is not complete.
+            let end = line.endIndex - text.startIndex + 1
+            guard end <= text.count, let number = StepMetrics.step(ofLine: line), number < step else { break }
+            kept = end
+        }
+        return kept
     }
 
     /// Appends one step.

@@ -42,7 +42,8 @@ struct RankBuilder {
     }
 
     /// The parameters of the rank's stages, filled from `settings.initialWeights` or the seed.
-    func parameters() throws -> ParameterSet {
+    /// - Parameter fills: whether they are filled; a run that goes on takes them from a checkpoint.
+    func parameters(fills: Bool) throws -> ParameterSet {
         let experts = TensorSlice(rank: groups.experts.rank, size: groups.experts.size)
         let parameters = ParameterSet(
             stages: held.map { stage in
@@ -57,8 +58,9 @@ struct RankBuilder {
             expertShare: TensorSlice(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
             expertShard: TensorSlice(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
             lookup: model.tiedEmbeddings ? nil : model.embedding.name, rule: UpdateRule(plan.optimizer, settings))
+        guard fills else { return parameters }
         if let path = settings.initialWeights {
-            try parameters.load(from: SafeTensorsFile(path: path), seed: settings.seed)
+            try parameters.load(from: Checkpoint.weights(at: path), seed: settings.seed)
         } else {
             parameters.initialise(seed: settings.seed)
         }

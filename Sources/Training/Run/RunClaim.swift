@@ -7,6 +7,10 @@ struct RunClaim {
     let request: RunRecorder.Request
     /// Files of the run that is replaced.
     private let old: [String]
+    /// Its checkpoints, folders with files of their own.
+    private let oldCheckpoints: [String]
+    /// The run that goes on.
+    let resumed: RunManifest?
 
     /// - Parameters:
     ///   - directory: the folder of checkpoints; nil for a run without any.
@@ -17,12 +21,16 @@ struct RunClaim {
     ) throws {
         self.request = request
         record.made(folders: try RecordFolder.prepare(folder, "this folder for the run"))
-        let isLocked = try Self.lock(folder, record) { Self.busy(folder) }
+        let holder = "\(request.program), process \(getpid()) on \(host), \(request.name)"
+        let isLocked = try Self.lock(folder, holder, record) { Self.busy(folder, $0) }
         let manifest = try RunManifest.read(folder: folder)
         if let manifest {
             let isGone = isLocked || manifest.host == host && !Self.stays(manifest.process)
-            try Self.mayReplace(manifest, in: folder, request.overwrites, isGone: isGone)
+            try Self.mayReplace(
+                manifest, in: folder, request.overwrites || request.resume != nil, isGone: isGone)
         }
+        // A run goes on where it has begun; another checkpoint begins a run of its own.
+        resumed = request.resume != nil && !request.overwrites ? manifest : nil
         let names = Set((manifest?.files ?? []) + (manifest?.checkpoints.map(\.file) ?? []))
         let own = [RunFolder.plan, RunFolder.log]
         let timeline = folder + "/" + RunFolder.timeline
@@ -32,37 +40,56 @@ struct RunClaim {
             if !names.contains(name) { try Self.refuseExisting(path, "is another's file", fix: "") }
             try Self.refuseSpecial(path)
         }
-        if let log = request.log, RunFolder.absolute(log) != folder + "/" + RunFolder.log, !request.overwrites {
+        if let log = request.log, RunFolder.absolute(log) != folder + "/" + RunFolder.log, !request.overwrites,
+            !Self.owns(log, resumed, in: folder)
+        {
             try Self.refuseExisting(log, "is there already")
         }
         // The old log goes rather than being emptied: it may have another name elsewhere.
         let kept = [RunFolder.plan, RunFolder.manifest, RunLock.name]
-        old = names.filter { !kept.contains($0) }.sorted().compactMap { RunFolder.ownFile($0, in: folder) }
+        old =
+            resumed != nil
+            ? [] : names.filter { !kept.contains($0) }.sorted().compactMap { RunFolder.ownFile($0, in: folder) }
+        oldCheckpoints =
+            resumed != nil
+            ? []
+            : (manifest?.checkpoints ?? []).compactMap { RunFolder.ownFolder($0.file, in: folder) }
+                .filter(Checkpoint.isCheckpoint)
         var checkpoints: [String] = []
         if let directory {
             record.made(folders: try RecordFolder.prepare(directory, "this directory for checkpoints"))
             if FileIdentity(directory) != FileIdentity(folder) {
-                _ = try Self.lock(directory, record) {
+                _ = try Self.lock(directory, holder, record) { holder in
                     .file(
                         path: directory,
-                        reason: "another run is writing its checkpoints here; name another train.checkpoint.path")
+                        reason: "another run is writing its checkpoints here\(Self.words(holder)); "
+                            + "name another train.checkpoint.path")
                 }
             }
+            let others = Set((resumed?.checkpoints ?? []).map { RunFolder.path(of: $0.file, in: folder) })
             checkpoints = Self.checkpoints(in: directory, settings, besides: request.files.options.map(\.path))
-            if !request.overwrites { try Self.refuseCheckpoints(checkpoints) }
+            if !request.overwrites {
+                try Self.refuseCheckpoints(
+                    checkpoints.filter { path in
+                        !others.contains(path) && !CheckpointList.isOf(resumed?.run, path)
+                    })
+            }
         }
         try checkInputs(checkpoints)
     }
 
     /// Removes the files of the run that is replaced.
-    func clear() { for path in old { unlink(path) } }
+    func clear() {
+        for path in old { unlink(path) }
+        for path in oldCheckpoints { DiskFile.remove(checkpoint: path) }
+    }
 
     /// Refuses a run that would write a checkpoint over a file it reads, or over a file of one of its options, and a run that
     /// reads a file of the run it replaces.
     private func checkInputs(_ checkpoints: [String]) throws {
         var files = CommandFiles(
             written: checkpoints.map { NamedPath("a checkpoint of the run", $0) },
-            removed: old.map { NamedPath("--overwrite", $0) }, read: request.files.read)
+            removed: (old + oldCheckpoints).map { NamedPath("--overwrite", $0) }, read: request.files.read)
         try files.check()
         // One by one: an existing checkpoint has other names of its own.
         for checkpoint in files.written {
@@ -76,23 +103,32 @@ struct RunClaim {
     /// Locks a folder.
     /// - Returns: whether the folder is really locked. Some file systems have no locks.
     private static func lock(
-        _ folder: String, _ record: RunRecord, busy: () -> TrainingError
+        _ folder: String, _ holder: String, _ record: RunRecord, busy: (String?) -> TrainingError
     ) throws(TrainingError) -> Bool {
         do throws(RunLock.Refusal) {
-            let lock = try RunLock(folder: folder)
+            let lock = try RunLock(folder: folder, holder: holder)
             record.holds(lock)
             return lock.isReal
         } catch {
             switch error {
-            case .held: throw busy()
+            case .held(let holder): throw busy(holder)
             case .impossible(let words): throw .file(path: folder, reason: "cannot be locked: " + words)
             }
         }
     }
 
-    private static func busy(_ folder: String) -> TrainingError {
+    private static func words(_ holder: String?) -> String { holder.map { " (\($0))" } ?? "" }
+
+    /// Whether a file is one of the run's own.
+    static func owns(_ path: String, _ run: RunManifest?, in folder: String) -> Bool {
+        (run?.files ?? []).contains { RunFolder.path(of: $0, in: folder) == RunFolder.absolute(path) }
+    }
+
+    private static func busy(_ folder: String, _ holder: String? = nil) -> TrainingError {
         let manifest = try? RunManifest.read(folder: folder)
-        let who = manifest.map { $0.state == .running ? " of \($0.plan) (process \($0.process))" : "" } ?? ""
+        let who =
+            manifest.map { $0.state == .running ? " of \($0.plan) (process \($0.process) on \($0.host))" : "" }
+            ?? words(holder)
         return .file(
             path: folder,
             reason: "another run\(who) is writing here; name another folder with --folder, or wait for its end")
@@ -107,6 +143,7 @@ struct RunClaim {
         throw .file(
             path: folder,
             reason: "holds a run of \(old.plan) (\(state), \(old.stepsDone(in: folder)) of \(old.steps) steps); "
+                + (old.checkpoints.isEmpty ? "" : "go on with it with --resume, ")
                 + "name another folder with --folder or train.folder, or replace that run with --overwrite")
     }
 

@@ -14,9 +14,7 @@ package struct RunIdentity {
     package init(plan: Plan, layout: Layout, settings: TrainSettings, options: [String: String]) throws {
         var lines: [String] = []
         func add(_ name: String, _ value: some Encodable) throws {
-            let encoded = try JSONEncoder().encode(value)
-            Self.flatten(
-                name, try JSONSerialization.jsonObject(with: encoded, options: .fragmentsAllowed), into: &lines)
+            lines += try FlatValues.lines(name, value)
         }
         try add("model", plan.model)
         // The keys of blocks stand in the model's own map of a plan.
@@ -42,15 +40,6 @@ package struct RunIdentity {
     }
 
     private static func digits(_ value: UInt64?) -> String { value.map { String($0, radix: 16) } ?? "unreadable" }
-
-    private static func flatten(_ name: String, _ value: Any, into lines: inout [String]) {
-        switch value {
-        case let map as [String: Any]: for (key, value) in map { flatten("\(name).\(key)", value, into: &lines) }
-        case let list as [Any]:
-            for (index, value) in list.enumerated() { flatten("\(name)[\(index)]", value, into: &lines) }
-        default: lines.append("\(name) \(value)")
-        }
-    }
 
     /// Collective, and the first thing that a job's ranks do together.
     /// - Throws: the same `TrainingError.unlikeRanks` on every rank when two ranks have other plans, options or programs.
@@ -88,21 +77,14 @@ package struct RunIdentity {
                     ? "of as many bytes, with other content" : "\(lengths.1) bytes, rank 0's has \(lengths.0)") + ")")
     }
 
-    /// The keys whose values follow from others where the plan does not state them.
-    private static let derived: Set<String> = ["model.ffn", "model.headSize", "model.kvHeads", "layout.virtualStages"]
-
     /// The values in which two ranks differ, three at most. Values that others follow from come first.
     private static func difference(rank: Int, theirs: [UInt8], ours: [UInt8]) -> String {
         func values(_ bytes: [UInt8]) -> [String: String] {
-            let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-            return Dictionary(
-                lines.map { line in
-                    let parts = line.split(separator: " ", maxSplits: 1)
-                    return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
-                }, uniquingKeysWith: { first, _ in first })
+            FlatValues.parts(of: String(decoding: bytes, as: UTF8.self).split(separator: "\n"))
         }
         let (their, our) = (values(theirs), values(ours))
         let names = Set(their.keys).union(our.keys).filter { their[$0] != our[$0] }.sorted()
+        let derived = FlatValues.derived
         let ordered = names.filter { !derived.contains($0) } + names.filter(derived.contains)
         func said(_ value: String?) -> String { value.map { $0.isEmpty ? "set" : $0 } ?? "not set" }
         return (ordered.isEmpty ? ["plan"] : ordered.prefix(3)).map { name in

@@ -50,9 +50,12 @@ final class RunRecord: Sendable {
     }
 
     /// Writes the manifest for the first time, with these files besides its checkpoints.
-    func writeFirst(files: [String]) throws {
+    /// - Parameter checkpoints: those of the run that goes on.
+    func writeFirst(files: [String], checkpoints: [RunManifest.Checkpoint], step: Int) throws {
         try state.withLock { state throws in
             state.manifest.files = files
+            state.manifest.checkpoints = checkpoints
+            state.manifest.step = step
             try save(&state.manifest)
             state.stage = .running
         }
@@ -83,6 +86,15 @@ final class RunRecord: Sendable {
 
     /// Before the first step: removes the files and folders that this process made, and nothing else.
     func discard() { state.withLock { Self.discard(&$0) } }
+
+    /// Records that a signal asked the run to stop. It may still save its state, or be killed before.
+    func noteInterruption() {
+        state.withLock { state in
+            guard state.stage == .running else { return }
+            state.manifest.state = .interrupted
+            try? save(&state.manifest)
+        }
+    }
 
     /// Records that a signal ends this process.
     func interrupt() {

@@ -23,13 +23,21 @@ package final class RunRecorder {
         package var log: String?
         /// Whether a run that lies there may be replaced.
         package var overwrites: Bool
+        /// What the run goes on from: a run's folder, a checkpoint or a folder of them; empty: the run's own folder. nil: it
+        /// begins.
+        package var resume: String?
+        /// The plan's name.
+        package var name: String
         package var program: String
         package var identity: String
         package var processes: Int
 
         package init(
-            files: RunFiles, log: String?, overwrites: Bool, program: String, identity: String, processes: Int
+            files: RunFiles, log: String?, overwrites: Bool, resume: String?, name: String, program: String,
+            identity: String, processes: Int
         ) {
+            self.resume = resume
+            self.name = name
             self.files = files
             self.log = log
             self.overwrites = overwrites
@@ -43,13 +51,17 @@ package final class RunRecorder {
     /// - Throws: `TrainingError.file`, `OutputError` or `PlanProblems` for a file in the way.
     package init(_ request: Request, plan: Plan, settings: TrainSettings) throws {
         let isClaimed: Bool
-        (folder, isClaimed) = try RunFolder.take(settings.folder, for: plan.name, overwrites: request.overwrites)
+        (folder, isClaimed) = try RunFolder.take(
+            settings.folder, for: plan.name, overwrites: request.overwrites, resume: request.resume)
         checkpoint = settings.checkpoint
         directory = settings.checkpoint?.path ?? folder + "/" + RunFolder.checkpoints
-        let manifest = RunManifest(
+        var manifest = RunManifest(
             plan: plan.name, identity: request.identity, program: request.program, steps: settings.steps,
             processes: request.processes, data: RunFolder.absolute(settings.data),
             host: ProcessInfo.processInfo.hostName, process: getpid(), started: Date())
+        let earlier = request.resume == nil || request.overwrites ? nil : try RunManifest.read(folder: folder)
+        manifest.run = earlier?.run ?? UUID().uuidString.lowercased()
+        if let earlier { manifest.started = earlier.started }
         let record = RunRecord(manifest, folder: folder)
         self.record = record
         if isClaimed { record.made(folders: [folder]) }
@@ -61,24 +73,83 @@ package final class RunRecorder {
             record.discard()
             throw error
         }
-        TerminationSignals.listen { record.interrupt() }
+        let first: @Sendable () -> Void = { record.noteInterruption() }
+        TerminationSignals.listen(first: checkpoint == nil ? nil : first) { record.interrupt() }
+        guard let resume = request.resume, !request.overwrites || !resume.isEmpty else { return }
+        if !resume.isEmpty, let earlier, !CheckpointList.belongs(RunFolder.absolute(resume), to: earlier, in: folder) {
+            record.discard()
+            throw TrainingError.file(
+                path: folder,
+                reason:
+                    "holds another run than \(resume) is of; name another folder with --folder, or replace that run "
+                    + "with --overwrite")
+        }
+        candidates = CheckpointList.candidates(
+            at: resume.isEmpty ? folder : RunFolder.absolute(resume),
+            besides: claim.resumed == nil ? nil : checkpoint?.path.map(RunFolder.absolute))
+        // Only a run that has saved nothing yet may begin again in its folder.
+        guard candidates.isEmpty else { return }
+        let isMissing = !resume.isEmpty && !FileManager.default.fileExists(atPath: RunFolder.absolute(resume))
+        guard isMissing || earlier?.checkpoints.isEmpty == false else { return }
+        record.discard()
+        throw TrainingError.file(
+            path: isMissing ? resume : folder,
+            reason: isMissing
+                ? "there is no such checkpoint or run to go on from"
+                : "the run's checkpoints are gone, or are weights alone, which earlier releases saved; "
+                    + "--overwrite begins again")
+    }
+
+    /// The checkpoints that the run may go on from, the newest first.
+    package private(set) var candidates: [String] = []
+    package var program: String { claim.request.program }
+    /// The number of the run, which its checkpoints repeat.
+    package var run: String { record.manifest.run ?? "" }
+
+    /// Files that an earlier start of the run has written.
+    package var earlierFiles: [String] {
+        (claim.resumed?.files ?? []).map { RunFolder.path(of: $0, in: folder) }
     }
 
     /// Removes the run that is replaced, opens the logs, and writes plan and manifest. Called when the first step can follow.
-    /// - Parameter more: makes a further record of the run and returns its path.
-    package func openRecords(more: () throws -> String?) throws {
+    /// - Parameters:
+    ///   - start: steps done before; the logs keep theirs.
+    ///   - more: makes a further record of the run and returns its path.
+    package func openRecords(from start: Int, more: () throws -> String?) throws {
         // As the user spells it, which messages repeat.
         let ownLog = folder + "/" + RunFolder.log
         let others = [claim.request.log].compactMap(\.self).filter { RunFolder.absolute($0) != ownLog }
         let further = try more()
         if let further { record.made(file: further) }
-        if !claim.request.overwrites { for log in others { try RunClaim.refuseExisting(log, "is there already") } }
-        let otherLogs = try others.map { log in try record.make(log) { try MetricsLog(path: log) } }
+        func owns(_ path: String) -> Bool { RunClaim.owns(path, claim.resumed, in: folder) }
+        if !claim.request.overwrites {
+            for log in others where !owns(log) { try RunClaim.refuseExisting(log, "is there already") }
+        }
+        let otherLogs = try others.map { log in
+            try record.make(log) { try MetricsLog(path: log, from: owns(log) ? start : 0) }
+        }
         claim.clear()
-        logs = [try record.make(ownLog) { try MetricsLog(path: ownLog) }] + otherLogs
+        logs = [try record.make(ownLog) { try MetricsLog(path: ownLog, from: start) }] + otherLogs
         try copyPlan()
         let files = [RunFolder.plan, RunFolder.log].map { folder + "/" + $0 } + others + [further].compactMap(\.self)
-        try record.writeFirst(files: files.filter(Self.isRegular).map(relative))
+        var names = files.filter(Self.isRegular).map(relative)
+        for name in claim.resumed?.files ?? [] where !names.contains(name) { names.append(name) }
+        try record.writeFirst(files: names, checkpoints: resumedCheckpoints(until: start), step: start)
+    }
+
+    /// The checkpoints of the run that goes on, the oldest first: those that its manifest names, and those that it had saved when
+    /// it was killed before it could name them. What it had begun to save is removed.
+    private func resumedCheckpoints(until step: Int) -> [RunManifest.Checkpoint] {
+        guard let resumed = claim.resumed else { return [] }
+        var found = resumed.checkpoints
+        for path in candidates where CheckpointList.isOf(resumed.run, path) {
+            let file = relative(path)
+            guard !found.contains(where: { $0.file == file }), let (step, bytes, sum) = CheckpointList.facts(of: path)
+            else { continue }
+            found.append(RunManifest.Checkpoint(step: step, file: file, bytes: bytes, sha256: sum))
+        }
+        for path in CheckpointList.unfinished(in: directory) { DiskFile.remove(folder: path) }
+        return found.filter { $0.step <= step }.sorted { $0.step < $1.step }
     }
 
     // MARK: records of a step
@@ -98,21 +169,30 @@ package final class RunRecorder {
         }
     }
 
+    /// Makes sure that a first checkpoint of `bytes` bytes finds room.
+    package func checkRoom(_ bytes: Int) throws(TrainingError) {
+        guard checkpoint != nil, let free = DiskFile.freeBytes(folder: directory), free < bytes else { return }
+        throw .file(
+            path: directory,
+            reason: "a checkpoint takes \(bytes) bytes and the disk has \(free) left; make room, or name another "
+                + "train.checkpoint.path")
+    }
+
     /// The path of the checkpoint after `steps` steps.
     package func checkpointPath(steps: Int) -> String { directory + "/" + Checkpoint.name(step: steps) }
 
     /// Adds a checkpoint to the manifest, then removes the run's oldest beyond those it keeps.
-    package func addCheckpoint(_ saved: SavedFile, at path: String, steps: Int) throws {
+    package func addCheckpoint(_ saved: SavedCheckpoint) throws {
         let entry = RunManifest.Checkpoint(
-            step: steps, file: relative(path), bytes: saved.bytes, sha256: saved.sha256)
+            step: saved.step, file: relative(saved.path), bytes: saved.bytes, sha256: saved.sha256)
         try record.change { manifest in
             manifest.checkpoints.removeAll { $0.file == entry.file }
             manifest.checkpoints.append(entry)
-            manifest.step = steps
+            manifest.step = max(manifest.step, saved.step)
         }
         let surplus = record.manifest.checkpoints.dropLast(max(checkpoint?.keep ?? 1, 1))
         guard !surplus.isEmpty else { return }
-        for old in surplus { unlink(RunFolder.path(of: old.file, in: folder)) }
+        for old in surplus { DiskFile.remove(checkpoint: RunFolder.path(of: old.file, in: folder)) }
         try record.change { $0.checkpoints.removeFirst(surplus.count) }
     }
 

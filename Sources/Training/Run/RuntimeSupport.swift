@@ -16,6 +16,12 @@ package enum RuntimeSupport {
             throw refuse("loss", plan.loss.kind.rawValue, "the runtime keeps the logits of a micro-batch")
         }
         try check(tuning: plan, layout)
+        if let checkpoint = plan.train?.checkpoint, checkpoint.every == nil, plan.meanTimeBetweenFailures == nil {
+            throw refuse(
+                "train.checkpoint.every", "auto",
+                "the interval follows from failures, and the cluster states none: give cluster.meanTimeBetweenFailures, "
+                    + "or a number of steps")
+        }
         if let problem = layout.problemsOfARun(model, batch: plan.batch).first {
             throw .layout(problem)
         }

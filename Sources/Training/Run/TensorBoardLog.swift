@@ -1,5 +1,6 @@
 package import Foundation
 internal import Numbers
+internal import Plans
 internal import Schedules
 
 /// Scalars of a run in TensorBoard's event format: TFRecords of `Event` messages, written by hand.
@@ -10,9 +11,22 @@ internal import Schedules
 package final class TensorBoardLog {
     private let file: RecordFile
 
-    /// Makes `directory` if needed and begins an event file in it.
-    package init(directory: String, time: Double = Date().timeIntervalSince1970) throws {
+    /// Makes `directory` if needed and begins an event file in it, or goes on with the run's own.
+    /// - Parameters:
+    ///   - step: the first step that will be written. Later ones of the run's earlier starts go.
+    ///   - earlier: files of the run's earlier starts.
+    package init(
+        directory: String, from step: Int = 0, earlier: [String] = [], time: Double = Date().timeIntervalSince1970
+    ) throws {
         try RecordFolder.make(directory, "this directory for TensorBoard")
+        let own = earlier.filter { path in
+            path.hasSuffix(".trainyard") && FileManager.default.fileExists(atPath: path)
+                && (path as NSString).deletingLastPathComponent == RunFolder.absolute(directory)
+        }
+        if let last = own.last, let kept = Self.length(last, before: step) {
+            file = try RecordFile(path: last, grows: true, keeping: kept)
+            return
+        }
         let host = ProcessInfo.processInfo.hostName
         file = try RecordFile(
             path: directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).\(getpid()).trainyard",
@@ -21,6 +35,40 @@ package final class TensorBoardLog {
     }
 
     package var path: String { file.path }
+
+    /// Bytes of a file's records before the first of a step from `step` on; nil for a file that begins with none.
+    private static func length(_ path: String, before step: Int) -> Int? {
+        guard let bytes = FileManager.default.contents(atPath: path) else { return nil }
+        var end = 0
+        while bytes.count - end >= 16 {
+            let count = number(bytes, at: end, UInt64.self)
+            guard count <= UInt64(bytes.count - end - 16) else { break }
+            let next = end + 16 + Int(count)
+            let event = bytes.subdata(in: end + 12..<end + 12 + Int(count))
+            // The checksum shows a record that is not complete.
+            guard number(bytes, at: next - 4, UInt32.self) == masked(crc32c(event)) else { break }
+            if let written = self.step(of: event), written >= step { break }
+            end = next
+        }
+        return end > 0 ? end : nil
+    }
+
+    private static func number<Number: FixedWidthInteger>(_ bytes: Data, at place: Int, _ type: Number.Type) -> Number {
+        bytes.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: place, as: Number.self)) }
+    }
+
+    /// The step of an event as `event` writes it: behind the time.
+    private static func step(of event: Data) -> Int? {
+        guard event.count > 10, event[9] == 2 << 3 else { return nil }
+        var (value, shift) = (UInt64(0), UInt64(0))
+        for byte in event[10...] {
+            value |= UInt64(byte & 0x7F) << shift
+            shift += 7
+            if byte & 0x80 == 0 { return Int(exactly: value) }
+            if shift > 63 { return nil }
+        }
+        return nil
+    }
 
     /// Appends one step's figures.
     package func write(

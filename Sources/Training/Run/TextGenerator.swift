@@ -29,14 +29,14 @@ package final class TextGenerator {
     ///   longer sequences.
     /// - Throws: `TrainingError` when the file is missing, broken or of another kind.
     package convenience init(checkpoint path: String, longest: Int = .max) throws(TrainingError) {
-        let file = try SafeTensorsFile(path: path)
-        let model = try Checkpoint.model(of: file)
+        let file = try Checkpoint.weights(at: path)
+        let model = try file.model()
         try RuntimeSupport.check(model: model)
-        try file.check(holds: model)
+        try file.check(model)
         try self.init(model: model, weights: file, longest: longest)
     }
 
-    private init(model: Model, weights: SafeTensorsFile, longest: Int) throws(TrainingError) {
+    private init(model: Model, weights: any WeightSource, longest: Int) throws(TrainingError) {
         self.model = model
         mostTokens = min(model.sequence, max(1, longest))
         path = weights.path

@@ -16,10 +16,21 @@ package final class Trainer {
     package let recorder: TimelineRecorder
     /// This rank's time by kernel and by communication, while it is on.
     package let profile: Profile
-    private let world: Communicator
+    let world: Communicator
     private let grid: RankGrid
     private let dataParallel: DataParallel
     private let checkpoints: CheckpointWriter
+    /// The text that is trained on.
+    package let text: TextData
+    /// Saves the state of the run.
+    package let saver: CheckpointSaver
+    let state: StateDictionary
+    /// Whether this rank was asked to save and leave.
+    package var isAskedToStop = false
+    /// Whether any rank was asked to before the last step ended; the same on every rank.
+    package private(set) var stops = false
+    /// Whether every rank had written its share of a checkpoint before the last step ended; the same on every rank.
+    package private(set) var isWritten = true
     private let groups: ProcessGroups
     private let executor: PipelineExecutor
     private let batch: LocalBatch
@@ -31,12 +42,13 @@ package final class Trainer {
     /// `world` calls it.
     /// - Parameters:
     ///   - text: the text of `settings.data`, where it is open already.
+    ///   - fills: whether the weights are filled; a run that goes on takes them from a checkpoint.
     ///   - sharesMemory: whether ranks of one node may use shared memory; if not, MPI's collectives serve.
     ///   - emulatesBFloat16: whether a processor without bf16 products may train in bf16, multiplying rounded numbers in fp32.
     /// - Throws: `TrainingError` or `PlanProblems` for a plan that cannot be run as it was started.
     package init(
         plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, text: TextData? = nil,
-        sharesMemory: Bool = true, emulatesBFloat16: Bool = false
+        fills: Bool = true, sharesMemory: Bool = true, emulatesBFloat16: Bool = false
     ) throws {
         try Self.check(plan: plan, layout: layout, processes: world.size)
         self.plan = plan
@@ -58,8 +70,9 @@ package final class Trainer {
         let builder = RankBuilder(
             plan: plan, layout: layout, settings: settings, schedule: schedule, partition: partition, groups: groups,
             profile: profile, sharesMemory: sharesMemory)
-        batch = builder.batch(try text ?? Self.text(plan: plan, settings: settings))
-        parameters = try builder.parameters()
+        self.text = try text ?? Self.text(plan: plan, settings: settings)
+        batch = builder.batch(self.text)
+        parameters = try builder.parameters(fills: fills)
         let tensor = try builder.tensorParallel()
         dataParallel = try builder.dataParallel(parameters, tensor: tensor)
         checkpoints = CheckpointWriter(
@@ -80,6 +93,9 @@ package final class Trainer {
             parameters: parameters, embedding: groups.embedding, tensorRank: groups.place.tensor,
             last: schedule.stages - 1, sharesMemory: sharesMemory)
         rule = UpdateRule(plan.optimizer, settings)
+        state = StateDictionary(parameters, rule: rule, model: model)
+        saver = CheckpointSaver(
+            world: world, state: state, isAsynchronous: settings.checkpoint?.isAsynchronous ?? false)
         matrices = try WholeMatrices(
             tensor: groups.tensor, expertTensor: groups.expertTensor, sharesMemory: sharesMemory)
     }
@@ -123,11 +139,16 @@ package final class Trainer {
         mark = recorder.record(.collective, since: mark)
         let squared = norm.sumOfSquares()
         // One small collective carries every figure of the step.
-        let mine = [loss, squared, phaseCompute, phaseEnd - start, ProcessMemory.peakBytes()]
+        let mine = [
+            loss, squared, phaseCompute, phaseEnd - start, ProcessMemory.peakBytes(), isAskedToStop ? 1 : 0,
+            saver.isWritten ? 0 : 1,
+        ]
         let all = try world.allGather(mine)
         mark = recorder.record(.collective, since: mark, bytes: Double(8 * all.count))
         func column(_ index: Int) -> [Double] { stride(from: index, to: all.count, by: mine.count).map { all[$0] } }
 
+        stops = column(5).contains(1)
+        isWritten = !column(6).contains(1)
         let gradientNorm = column(1).reduce(0, +).squareRoot()
         let meanLoss = column(0).reduce(0, +) / Double(tokens)
         guard gradientNorm.isFinite, meanLoss.isFinite else {
@@ -163,10 +184,19 @@ package final class Trainer {
         try checkpoints.saveAdapter(to: path, step: step, lora)
     }
 
-    /// Writes all weights as `saveWeights` does.
-    /// - Returns: what was written, on rank 0.
-    package func saveCheckpoint(to path: String, step: Int) throws -> SavedFile? {
-        try checkpoints.saveCheckpoint(to: path, step: step)
+    /// Begins to save the state of the run; `saver.finish` completes it. Every rank calls it.
+    /// - Parameters:
+    ///   - path: the checkpoint's folder, on rank 0.
+    ///   - manifest: what it is of, on rank 0.
+    package func beginCheckpoint(at path: String, _ manifest: CheckpointManifest?) throws {
+        try saver.begin(path, manifest)
+    }
+
+    /// Fills the state of the run from a checkpoint of any layout. Every rank calls it.
+    /// - Returns: bytes of tensors that this rank read, and the first tensor that is not as it was saved.
+    func load(_ folder: CheckpointFolder) throws -> (bytes: Int, damaged: String?) {
+        let bytes = try state.load(from: folder)
+        return (bytes, try state.difference(from: folder, over: world))
     }
 
     /// The last step's measured timeline of one pipeline (data-parallel copy 0). Every rank calls it; only rank 0 gets

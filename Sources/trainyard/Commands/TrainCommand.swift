@@ -19,6 +19,13 @@ struct TrainCommand: ParsableCommand {
               trainyard train plans/tiny-gpt-4.yaml --steps 20 --log metrics.jsonl \\
                   --trace trace.json
 
+            With train.checkpoint in the plan a run saves its whole state. After Ctrl-C, SIGTERM or a crash it goes on:
+
+              trainyard train plans/tiny-gpt.yaml --resume
+
+            The same numbers follow in the same layout, and the same but for rounding in any other: change the plan's \
+            layout and resume. Exit code 75: stopped on a signal, saved, resumable.
+
             The prediction is as good as the plan's cluster: `trainyard calibrate` measures this machine first.
             """)
 
@@ -67,19 +74,26 @@ struct TrainCommand: ParsableCommand {
         try files(settings, drawings, name: plan.name, sources).all.check()
         // Rank 0 may run on another machine, so the paths that it writes to are made absolute here.
         let (records, isClaimed) = try RunFolder.take(
-            options.folder ?? settings.folder, for: plan.name, overwrites: options.overwrite)
+            options.folder ?? settings.folder, for: plan.name, overwrites: options.overwrite,
+            resume: options.resume(settings))
         defer { if isClaimed { rmdir(records) } }
         let measured = records + "/" + RunFolder.timeline
         let arguments = [self.plan, "--timeline", measured] + options.arguments(folder: records)
+        let saves = settings.checkpoint != nil
         let command = try Launcher.mpirun(
-            processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
+            processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program,
+            arguments: arguments)
         // The ranks write into mpirun's pipes: an environment variable tells them that standard error is a terminal.
         let (before, began) = (ProcessorTimes.now(), Date())
         let ended = try Launcher.run(
             command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:],
-            launcherWords: true)
+            launcherWords: true, saves: saves)
         let load = MachineLoad(from: before, to: .now())
         guard ended.code == 0 else {
+            // mpirun may have a code of its own for ranks that a signal has reached.
+            if ended.code == RunManifest.stopped || ended.wasInterrupted && RunEnding.isSaved(records, began: began) {
+                throw ExitCode(RunManifest.stopped)
+            }
             RunEnding.settle(records, began: began, wasInterrupted: ended.wasInterrupted)
             throw failure(ended)
         }

@@ -9,6 +9,9 @@ struct Launcher {
         var description: String
     }
 
+    /// The environment variable that has `with-launcher` lead a process group of its own.
+    private static let ownGroup = "TRAINYARD_OWN_GROUP"
+
     /// How a program ended.
     struct Ending {
         /// The program's exit code; 128 + n when signal n ended it.
@@ -59,20 +62,26 @@ struct Launcher {
 
     /// Runs `command` to its end with this terminal. Signals that ask this process to end are passed on; a program that
     /// does not end is killed after `SignalForwarding.grace` seconds.
-    /// - Parameter launcherWords: whether mpirun's own messages are filtered out of standard error.
+    /// - Parameters:
+    ///   - launcherWords: whether mpirun's own messages are filtered out of standard error.
+    ///   - saves: whether the program's ranks save their state when they are asked to end.
     static func run(
-        _ command: [String], environment: [String: String] = [:], capture: Bool = false, launcherWords: Bool = false
+        _ command: [String], environment: [String: String] = [:], capture: Bool = false, launcherWords: Bool = false,
+        saves: Bool = false
     ) throws(Failure) -> Ending {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
+        // Ctrl-C in a terminal would reach mpirun too, which gives its ranks a second.
+        let own = saves ? [ownGroup: "1"] : [:]
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+            .merging(own) { _, new in new }
         process.standardInput = FileHandle.nullDevice
         let pipe = Pipe()
         if capture { process.standardOutput = pipe }
         let words = launcherWords ? LauncherOutput() : nil
         if let words { process.standardError = words.pipe }
-        let forwarding = SignalForwarding()
+        let forwarding = SignalForwarding(saves: saves)
         defer { forwarding.stop() }
         do {
             try process.run()

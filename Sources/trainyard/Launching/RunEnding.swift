@@ -5,11 +5,18 @@ internal import Plans
 /// The final state in a run's manifest. A rank 0 that a signal ended could not write the cause, or nothing at all; the
 /// launcher knows it.
 enum RunEnding {
+    /// Whether a run that was interrupted has saved all it has trained.
+    static func isSaved(_ folder: String, began: Date) -> Bool {
+        guard let manifest = (try? RunManifest.read(folder: folder)) ?? nil else { return false }
+        return manifest.state == .interrupted && manifest.isSaved
+            && manifest.updated.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down)
+    }
+
     static func settle(_ folder: String, began: Date, wasInterrupted: Bool) {
         guard let first = try? RunManifest.read(folder: folder),
             // The manifest may be another run's, because of which this run was refused. It has whole seconds.
             first.host == ProcessInfo.processInfo.hostName,
-            first.started.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down),
+            first.updated.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down),
             let lock = try? RunLock(folder: folder)
         else { return }
         // Releasing the lock also removes its file, where rank 0 could not.

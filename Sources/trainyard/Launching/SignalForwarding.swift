@@ -10,12 +10,18 @@ struct SignalForwarding {
     private static let child = Atomic<Int32>(0)
     /// The last signal received; 0 if none.
     private static let received = Atomic<Int32>(0)
+    /// Whether the first signal only asks the ranks to save their state and leave.
+    private static let asksFirst = Atomic<Bool>(false)
+    /// Seconds that a run has to save its state.
+    static let savingGrace: UInt32 = 3600
     /// Seconds that the child has to end after it was asked to. mpirun gives its ranks one second before it kills them.
     static let grace: UInt32 = 10
 
     /// Catches the signals. Called before the child starts: a child inherits ignored and blocked signals, but not
     /// caught ones.
-    init() {
+    /// - Parameter saves: whether the child's ranks save their state at SIGUSR2, which mpirun passes on to them.
+    init(saves: Bool = false) {
+        Self.asksFirst.store(saves, ordering: .sequentiallyConsistent)
         Self.child.store(0, ordering: .sequentiallyConsistent)
         Self.received.store(0, ordering: .sequentiallyConsistent)
         var set = sigset_t()
@@ -26,8 +32,9 @@ struct SignalForwarding {
             sigaddset(&set, number)
             signal(number) { number in
                 SignalForwarding.received.store(number, ordering: .sequentiallyConsistent)
-                SignalForwarding.tell(number)
-                alarm(SignalForwarding.grace)
+                let asks = SignalForwarding.asksFirst.exchange(false, ordering: .sequentiallyConsistent)
+                SignalForwarding.tell(asks ? SIGUSR2 : number)
+                alarm(asks ? SignalForwarding.savingGrace : SignalForwarding.grace)
             }
         }
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
@@ -37,6 +44,7 @@ struct SignalForwarding {
     func start(to process: Int32) {
         Self.child.store(process, ordering: .sequentiallyConsistent)
         let early = Self.received.load(ordering: .sequentiallyConsistent)
+        // It came before the child was there: there is nothing to save.
         if early != 0 { Self.tell(early) }
     }
 

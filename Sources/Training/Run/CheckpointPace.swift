@@ -1,0 +1,53 @@
+internal import Foundation
+package import MPI
+internal import Numbers
+package import Plans
+
+/// The steps after which a run saves its state. With `every: auto` it saves after the second step, which shows how long a
+/// checkpoint takes, and then at the interval that loses the least time (Daly 2006).
+package struct CheckpointPace {
+    private let settings: TrainSettings
+    private let meanTimeBetweenFailures: Double?
+    /// With `every: auto`, the next step to save after.
+    private var next: Int
+    private var seconds = 0.0
+    private var steps = 0
+
+    /// - Parameter start: steps done when the run begins or goes on.
+    package init(_ plan: Plan, _ settings: TrainSettings, start: Int) {
+        self.settings = settings
+        meanTimeBetweenFailures = plan.meanTimeBetweenFailures
+        next = start + 2
+    }
+
+    /// Takes in the time of a step, on every rank.
+    package mutating func stepped(_ report: StepReport) {
+        seconds += report.seconds
+        steps += 1
+    }
+
+    /// Whether a checkpoint is due after `done` steps; the same on every rank.
+    package func isDue(after done: Int) -> Bool {
+        guard let checkpoint = settings.checkpoint else { return false }
+        if done == settings.steps { return true }
+        return checkpoint.every.map { done % $0 == 0 } ?? (done >= next)
+    }
+
+    /// Collective. Sets the next step to save after, once a checkpoint after `done` steps is on the disk.
+    /// - Parameter saved: what it took, on rank 0.
+    package mutating func saved(_ saved: SavedCheckpoint?, done: Int, over world: Communicator) throws(MPIError) {
+        guard let checkpoint = settings.checkpoint, checkpoint.every == nil else { return }
+        var interval = 1.0
+        if let saved, let between = meanTimeBetweenFailures, steps > 0 {
+            let wanted = CheckpointInterval.seconds(
+                checkpoint: saved.blocked, meanTimeBetweenFailures: between)
+            // A checkpoint that is written beside the run must be on the disk before the next begins.
+            interval = max(wanted, saved.seconds) / (seconds / Double(steps))
+        }
+        let steps = try world.broadcast(Int64(Int(saturating: max(1, interval.rounded()))), from: 0)
+        next = done.addingReportingOverflow(Int(steps)).partialValue
+    }
+
+    /// Keeps a save from beginning until `saved` has been called.
+    package mutating func wait() { if settings.checkpoint?.every == nil { next = .max } }
+}
