@@ -53,12 +53,12 @@ extension PlanDraft {
     ///   - reader: the settings, all of them read.
     ///   - source: the tool and the kind of file, for people.
     ///   - framework: the software of the file's tool.
-    ///   - translation: what made the reader's settings from those of the file; nil: they are the file's own.
+    ///   - fates: what became of the file's settings, where the reader's are made from them; nil: they are the file's own.
     ///   - unknown: what the tool does not know and the user leaves aside.
     /// - Throws: every problem of the file, and of the plan that it makes.
     func finished(
         _ reader: SettingsReader, request: ImportRequest, source: String, framework: String?, library: Library,
-        translation: MegatronTranslation? = nil, unknown: [String] = []
+        fates: [(Setting, SettingFate)]? = nil, unknown: [String] = []
     ) throws(PlanProblems) -> ImportedPlan {
         var draft = self
         if let cluster = request.cluster {
@@ -88,7 +88,7 @@ extension PlanDraft {
             draft.leave("\(undecided.joined(separator: ", ")): auto, which the training script decides")
         }
         var account = SettingAccount(draft)
-        for (setting, fate) in translation?.fates(reader) ?? reader.stated.map({ ($0, reader.fate($0)) }) {
+        for (setting, fate) in fates ?? reader.stated.map({ ($0, reader.fate($0)) }) {
             account.enter(setting, fate, isWhole: reader.isWhole)
         }
         account.close(&draft, isWhole: reader.isWhole)

@@ -85,7 +85,7 @@ package enum BridgeImport {
         reader.isWhole = true
         return try draft.finished(
             reader, request: request, source: "a configuration of Megatron-Bridge", framework: "megatron-bridge",
-            library: library, translation: translation)
+            library: library, fates: translation.fates(reader))
     }
 
     /// `mixed_precision` is a map, or the name of a recipe, and overrides the sections of the model and of the optimizer.

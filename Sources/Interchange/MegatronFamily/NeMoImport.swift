@@ -60,7 +60,7 @@ package enum NeMoImport {
         reader.isWhole = true
         return try draft.finished(
             reader, request: request, source: isSecond ? "a configuration of NeMo 2" : "a configuration of NeMo 1",
-            framework: "nemo", library: library, translation: translation)
+            framework: "nemo", library: library, fates: translation.fates(reader))
     }
 
     private static let sections = [

@@ -104,7 +104,7 @@ package enum PrimusImport {
             reader, try MegatronTable.read(library).destinations, stated: stated, request: request)
         return try draft.finished(
             reader, request: request, source: "an experiment of Primus", framework: "megatron-core", library: library,
-            translation: translation)
+            fates: translation.fates(reader))
     }
 
     private static func module(_ path: String) -> String? {
