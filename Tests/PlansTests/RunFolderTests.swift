@@ -59,7 +59,7 @@ import Testing
         #expect(RunFolder.make(folder) == [folder] && RunFolder.make(folder) == [])
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let first = try RunLock(folder: folder, tries: 1)
-        #expect(throws: RunLock.Refusal.held) { try RunLock(folder: folder, tries: 1) }
+        #expect(throws: RunLock.Refusal.held(nil)) { try RunLock(folder: folder, tries: 1) }
         first.release()
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
         // What a killed run leaves is no lock; what somebody else wrote stays.
