@@ -15,11 +15,14 @@ struct PassedOnTests {
         let given = [
             "--data", "text.txt", "--steps", "1,000", "--folder", "elsewhere", "--overwrite", "--log", "log.jsonl",
             "--trace", "/trace.json", "--save", "weights.safetensors", "--tensorboard", "board", "--profile", "--quiet",
+            "--resume", "/runs/b", "--override",
         ]
         #expect(options(of: RunOptions.helpMessage()) == Set(given.filter { $0.hasPrefix("--") }))
         let options = try RunOptions.parse(given)
         let passed = options.arguments(folder: "/runs/a")
-        #expect(Set(passed.filter { $0.hasPrefix("--") }) == self.options(of: RunOptions.helpMessage()))
+        // A value that may be left out is joined to its option.
+        let names = passed.filter { $0.hasPrefix("--") }.compactMap { $0.split(separator: "=").first.map(String.init) }
+        #expect(Set(names) == self.options(of: RunOptions.helpMessage()))
         let received = try RunOptions.parse(passed)
         #expect(received.folder == "/runs/a")
         #expect(received.data == "text.txt")
@@ -28,6 +31,8 @@ struct PassedOnTests {
         #expect(received.log == RunFolder.absolute("log.jsonl"))
         #expect(received.save == RunFolder.absolute("weights.safetensors"))
         #expect(received.tensorboard == RunFolder.absolute("board"))
+        #expect(received.resume == "/runs/b" && received.overrides)
+        #expect(try RunOptions.parse(["--resume", "--quiet"]).resume?.isEmpty == true)
         #expect(received.overwrite && received.profile && received.quiet)
         #expect(try RunOptions.parse([]).arguments(folder: "a") == ["--folder", "a"])
     }
