@@ -20,9 +20,7 @@ struct PassedOnTests {
         #expect(options(of: RunOptions.helpMessage()) == Set(given.filter { $0.hasPrefix("--") }))
         let options = try RunOptions.parse(given)
         let passed = options.arguments(folder: "/runs/a")
-        // A value that may be left out is joined to its option.
-        let names = passed.filter { $0.hasPrefix("--") }.compactMap { $0.split(separator: "=").first.map(String.init) }
-        #expect(Set(names) == self.options(of: RunOptions.helpMessage()))
+        #expect(Set(passed.filter { $0.hasPrefix("--") }) == self.options(of: RunOptions.helpMessage()))
         let received = try RunOptions.parse(passed)
         #expect(received.folder == "/runs/a")
         #expect(received.data == "text.txt")
@@ -33,6 +31,8 @@ struct PassedOnTests {
         #expect(received.tensorboard == RunFolder.absolute("board"))
         #expect(received.resume == "/runs/b" && received.overrides)
         #expect(try RunOptions.parse(["--resume", "--quiet"]).resume?.isEmpty == true)
+        let joined = RunOptions.separated(["trainyard-train", "--resume=/runs/c", "--quiet"])
+        #expect(try RunOptions.parse(joined).resume == "/runs/c")
         #expect(received.overwrite && received.profile && received.quiet)
         #expect(try RunOptions.parse([]).arguments(folder: "a") == ["--folder", "a"])
     }
