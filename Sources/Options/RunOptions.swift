@@ -69,11 +69,19 @@ package struct RunOptions: ParsableArguments {
         ] {
             if let value { arguments += [option, value] }
         }
-        if let resume { arguments.append(resume.isEmpty ? "--resume" : "--resume=" + RunFolder.absolute(resume)) }
+        if let resume { arguments += ["--resume"] + (resume.isEmpty ? [] : [RunFolder.absolute(resume)]) }
         if overrides { arguments.append("--override") }
         if quiet { arguments.append("--quiet") }
         if profile { arguments.append("--profile") }
         return arguments
+    }
+
+    /// A command line's words behind the program's name, with `--resume=PATH` as two words: the parser drops a value that is
+    /// joined to an option whose value may be left out if another option follows.
+    package static func separated(_ arguments: [String]) -> [String] {
+        arguments.dropFirst().flatMap { word in
+            word.hasPrefix("--resume=") ? ["--resume", String(word.dropFirst("--resume=".count))] : [word]
+        }
     }
 
     /// What the run goes on from; empty: its own folder. nil: it begins.

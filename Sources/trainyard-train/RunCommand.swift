@@ -25,9 +25,15 @@ struct RunCommand: ParsableCommand {
         LeftoverJobFiles.noteJobAndRemoveOthers()
         var isStopped = false
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
-            isStopped = try TrainingRun(
-                planPath: plan, options: options, timelinePath: timeline, world: world.communicator
-            ).run()
+            do {
+                isStopped = try TrainingRun(
+                    planPath: plan, options: options, timelinePath: timeline, world: world.communicator
+                ).run()
+            } catch {
+                // There is nothing left to save: mpirun, which ends the others, must not be kept waiting.
+                TerminationSignals.restore()
+                throw error
+            }
         }
         if code != 0 { throw ExitCode(code) }
         if isStopped { throw ExitCode(RunManifest.stopped) }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Options
 internal import Output
 internal import Plans
 internal import Reading
@@ -32,7 +33,7 @@ struct TrainCommandLine: ParsableCommand {
         StandardStreams.prepare()
         MatrixProduct.useOneThread()
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(RunOptions.separated(CommandLine.arguments))
             try command.run()
         } catch {
             if let error = error as? OutputError { end(error) }

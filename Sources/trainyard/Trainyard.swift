@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Options
 internal import Plans
 internal import Reading
 internal import Version
@@ -69,7 +70,7 @@ struct Trainyard: ParsableCommand {
             return Failure.badInput
         }
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(RunOptions.separated(CommandLine.arguments))
             try command.run()
             return 0
         } catch {

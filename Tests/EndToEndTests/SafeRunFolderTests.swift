@@ -162,7 +162,7 @@ struct SafeRunFolderTests {
         #expect(said.contains("is writing here") && said.contains("--folder"), "\(said)")
         #expect(
             try refusal(job, ["--folder", "e", "--overwrite"]).contains(
-                "another run is writing its checkpoints here (trainyard-train"))
+                "another run is writing its checkpoints here (held by trainyard-train"))
         try replacePlan(job, [])
         #expect(try refusal(job, ["--log", log.path, "--overwrite"]).contains("another process is writing it"))
         #expect(try train(job).exitCode == 0)

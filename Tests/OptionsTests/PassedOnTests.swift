@@ -15,6 +15,7 @@ struct PassedOnTests {
         let given = [
             "--data", "text.txt", "--steps", "1,000", "--folder", "elsewhere", "--overwrite", "--log", "log.jsonl",
             "--trace", "/trace.json", "--save", "weights.safetensors", "--tensorboard", "board", "--profile", "--quiet",
+            "--resume", "/runs/b", "--override",
         ]
         #expect(options(of: RunOptions.helpMessage()) == Set(given.filter { $0.hasPrefix("--") }))
         let options = try RunOptions.parse(given)
@@ -28,6 +29,10 @@ struct PassedOnTests {
         #expect(received.log == RunFolder.absolute("log.jsonl"))
         #expect(received.save == RunFolder.absolute("weights.safetensors"))
         #expect(received.tensorboard == RunFolder.absolute("board"))
+        #expect(received.resume == "/runs/b" && received.overrides)
+        #expect(try RunOptions.parse(["--resume", "--quiet"]).resume?.isEmpty == true)
+        let joined = RunOptions.separated(["trainyard-train", "--resume=/runs/c", "--quiet"])
+        #expect(try RunOptions.parse(joined).resume == "/runs/c")
         #expect(received.overwrite && received.profile && received.quiet)
         #expect(try RunOptions.parse([]).arguments(folder: "a") == ["--folder", "a"])
     }

@@ -137,6 +137,19 @@ import Plans
         #expect(plan.remarks.contains { $0.text.contains("no cluster is named") && $0.text.contains(".yaml") })
     }
 
+    @Test func savingAndGoingOnAreRead() throws {
+        let text = """
+            model: {family: gpt, layers: 1, hidden: 8, heads: 1, vocab: 256, sequence: 8}
+            batch: 2
+            train: {data: a.txt, steps: 3, resume: auto, checkpoint: {every: auto, asynchronous: true, keep: 5}}
+            """
+        let plan = try PlanText.read(text)
+        let checkpoint = TrainSettings.Checkpoint(every: nil, path: nil, keep: 5, isAsynchronous: true)
+        #expect(plan.train?.checkpoint == checkpoint && plan.train?.resume == .auto)
+        let again = try PlanText.read(plan.yaml(library: Checkout.library))
+        #expect(again.train?.checkpoint == checkpoint && again.train?.resume == .auto)
+    }
+
     @Test func trainingDefaultsAreTheUsualOnes() throws {
         let plan = try PlanText.read(
             """

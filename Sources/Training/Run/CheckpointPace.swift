@@ -10,8 +10,9 @@ package struct CheckpointPace {
     private let meanTimeBetweenFailures: Double?
     /// With `every: auto`, the next step to save after.
     private var next: Int
+    /// Time of the steps but the first, which also warms up libraries and memory.
     private var seconds = 0.0
-    private var steps = 0
+    private var steps = -1
 
     /// - Parameter start: steps done when the run begins or goes on.
     package init(_ plan: Plan, _ settings: TrainSettings, start: Int) {
@@ -22,8 +23,8 @@ package struct CheckpointPace {
 
     /// Takes in the time of a step, on every rank.
     package mutating func stepped(_ report: StepReport) {
-        seconds += report.seconds
         steps += 1
+        if steps > 0 { seconds += report.seconds }
     }
 
     /// Whether a checkpoint is due after `done` steps; the same on every rank.

@@ -57,6 +57,12 @@ package enum TerminationSignals {
         }
     }
 
+    /// From now on signals end this process at once, as without `listen`.
+    package static func restore() {
+        guard pipeEnd.load(ordering: .sequentiallyConsistent) >= 0 else { return }
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR2] { signal(number, SIG_DFL) }
+    }
+
     /// Waits for the next signal.
     private static func next(_ source: Int32, _ number: inout UInt8) -> Bool {
         while read(source, &number, 1) != 1 { guard errno == EINTR else { return false } }

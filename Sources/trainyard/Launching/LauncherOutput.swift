@@ -99,6 +99,8 @@ final class LauncherOutput: Sendable {
                 block?.append(text)
                 return Data()
             }
+            // The run itself says that it stops.
+            if text.hasPrefix("mpirun: Forwarding signal") { return Data() }
             if text.hasPrefix("ssh: ") || text.hasPrefix("Host key") || text.contains("Permission denied (")
                 || text.firstMatch(of: #/^\[[^\]]+:[0-9]+\] /#) != nil
             {
