@@ -62,18 +62,19 @@ enum HostfileExport: Launcher {
         [ "$(id -u)" = 0 ] && root=(--allow-run-as-root)
         export OMP_NUM_THREADS=1
         mkdir -p logs
-        # A run in the folder is not replaced: ./run.sh --overwrite does. One that failed starts again, at its first step.
+        # A run in the folder is not replaced: ./run.sh --resume goes on from it, --overwrite begins again. One that failed goes on
+        # from its newest checkpoint; without one it begins at its first step.
         restarts=${RESTARTS:-3}
         again=()
         for ((start = 0; ; start++)); do
             mpirun "${root[@]}" -n \#(job.ranks) --hostfile hostfile "${placing[@]}" -x OMP_NUM_THREADS --wdir "$PWD" \
                 "$program" plan.yaml --folder "$folder" "$@" "${again[@]}" 2>&1 | tee -a logs/\#(job.folder).log
             status=${PIPESTATUS[0]}
-            # 2 and 3 are mistakes in the plan or its use, and 130 and 143 an end that was asked for.
-            case $status in 0 | 2 | 3 | 130 | 143) exit "$status" ;; esac
+            # 2 and 3 are mistakes in the plan or its use, and 75, 130 and 143 an end that was asked for.
+            case $status in 0 | 2 | 3 | 75 | 130 | 143) exit "$status" ;; esac
             [ "$start" -lt "$restarts" ] || exit "$status"
             echo "ended with $status: starts again"
-            again=(--overwrite)
+            again=(--resume)
         done
         """# + "\n"
     }

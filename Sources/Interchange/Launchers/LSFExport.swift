@@ -28,10 +28,10 @@ enum LSFExport: BatchLauncher {
         folder=\#(BatchText.word(run.folder ?? "runs/\(job.folder)"))
         export OMP_NUM_THREADS=1
 
-        # A job that starts again has the number that it had. It replaces its own run alone.
+        # A job that starts again has the number that it had. It goes on from its own run alone.
         started=logs/$LSB_JOBID.started
         again=()
-        [ -e "$started" ] && again=(--overwrite)
+        [ -e "$started" ] && again=(--resume)
         mkdir -p logs && touch "$started"
 
         # An Open MPI built with LSF's library takes hosts, slots and cores from LSF. Any other:

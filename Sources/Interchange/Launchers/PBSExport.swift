@@ -42,10 +42,10 @@ enum PBSExport: BatchLauncher {
             attempt=${ATTEMPT:-0}
             export OMP_NUM_THREADS=1
 
-            # A job that starts again replaces its own run alone. PBS does not say how often it has started a job.
+            # A job that starts again goes on from its own run alone. PBS does not say how often it has started a job.
             started=logs/$PBS_JOBID.started
             again=()
-            if [ "$attempt" -gt 0 ] || [ -e "$started" ]; then again=(--overwrite); fi
+            if [ "$attempt" -gt 0 ] || [ -e "$started" ]; then again=(--resume); fi
             mkdir -p logs && touch "$started"
 
             # An Open MPI built with PBS's TM library starts ranks through PBS; another one uses ssh. Both take $PBS_NODEFILE.

@@ -39,9 +39,9 @@ enum PodText {
     /// A command that trains the plan, over the variables FOLDER, DATA and JOB_UID of the pod.
     static func trainyard(_ job: LaunchedJob) -> String {
         #"""
-        # A job that starts again replaces its own run alone.
+        # A job that starts again goes on from its own run alone.
         mkdir -p runs; again=
-        if [ -n "$JOB_UID" ] && [ "$(cat "runs/$JOB_UID" 2> /dev/null)" = started ]; then again=--overwrite; fi
+        if [ -n "$JOB_UID" ] && [ "$(cat "runs/$JOB_UID" 2> /dev/null)" = started ]; then again=--resume; fi
         [ -z "$JOB_UID" ] || echo started > "runs/$JOB_UID"
         exec mpirun -n \#(job.ranks) --map-by slot --bind-to core -x OMP_NUM_THREADS \
             trainyard-train \#(plan) --data "$DATA" --folder "$FOLDER" $again

@@ -39,9 +39,9 @@ enum SkyPilotExport: ObjectLauncher {
             [ "$SKYPILOT_NODE_RANK" = 0 ] || exit 0
             export OMP_NUM_THREADS=1
             echo "$SKYPILOT_NODE_IPS" | sed 's/$/ slots=\#(job.perNode)/' > hostfile
-            # A task that is recovered has the number that it had. It replaces its own run alone.
+            # A task that is recovered has the number that it had. It goes on from its own run alone.
             mkdir -p runs; again=()
-            [ -e "runs/$SKYPILOT_TASK_ID.started" ] && again=(--overwrite)
+            [ -e "runs/$SKYPILOT_TASK_ID.started" ] && again=(--resume)
             touch "runs/$SKYPILOT_TASK_ID.started"
             mpirun -n \#(job.ranks) --hostfile hostfile --map-by slot --bind-to core -x OMP_NUM_THREADS --wdir "$PWD" \
                 ./trainyard-train plan.yaml --data "$DATA" --folder "$FOLDER" "${again[@]}"

@@ -36,9 +36,9 @@ enum SlurmExport: BatchLauncher {
             export OMP_NUM_THREADS=1
             # export OMPI_MCA_btl_tcp_if_include=10.0.0.0/8    # where a node has networks that MPI shall not use
 
-            # A job that starts again replaces its own run: it begins at the first step.
+            # A job that starts again goes on from its newest checkpoint; without one it begins at the first step.
             again=()
-            [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && again=(--overwrite)
+            [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && again=(--resume)
 
             case ${LAUNCH:-srun} in
                 # Slurm starts the ranks and binds them; `srun --mpi=list` says whether it has PMIx, which Open MPI needs.

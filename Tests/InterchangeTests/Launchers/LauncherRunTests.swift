@@ -262,7 +262,7 @@ import Yams
         }
     }
 
-    @Test func podsOfOurOwnRuntimeReplaceTheirOwnRunOnly() throws {
+    @Test func podsOfOurOwnRuntimeGoOnFromTheirOwnRunOnly() throws {
         let plan = try LauncherPlans.plan(LauncherPlans.trainyard)
         for target in [ExportTarget.mpijob, .trainjob] {
             let text = try #require(LauncherPlans.export(target, plan).files.first?.text)
@@ -275,7 +275,7 @@ import Yams
             try shell.run(["-c", script], environment: environment)
             #expect(try shell.recorded("mpirun").last == "runs/x")
             try shell.run(["-c", script], environment: environment)
-            #expect(try shell.recorded("mpirun").last == "--overwrite")
+            #expect(try shell.recorded("mpirun").last == "--resume")
             try shell.run(["-c", script], environment: environment.merging(["JOB_UID": "u2"]) { $1 })
             #expect(try shell.recorded("mpirun").last == "runs/x")
             try shell.run(["-c", script], environment: environment.merging(["JOB_UID": ""]) { $1 })
