@@ -71,12 +71,12 @@ model: {family: gpt, layers: 2, hidden: 64, heads: 2, vocab: 256, sequence: 64}
 batch: 8
 precision: fp32
 layout: {$2, microbatch: 2}
-train: {data: $scratch/text, order: shuffled, steps: $3, learningRate: 1e-3, warmup: 5, seed: 1}
+train: {data: $scratch/text, order: shuffled, steps: $3, learningRate: 1e-3, warmup: 5, seed: 1${4:-}}
 PLAN
 }
 plan two 'data: 2' 20 > two.yaml
 plan four 'data: 2, pipeline: 2' 20 > four.yaml
-plan long 'data: 2' 800 > long.yaml
+plan long 'data: 2' 800 ', checkpoint: {every: 25}' > long.yaml
 
 say "Four hosts with links of 1 Gbit/s, and Slurm on them"
 slurm up 4 1gbit --slots 2 "${install[@]}"
@@ -104,7 +104,9 @@ compare two 2 2 1
 compare four 4 2 2
 compare four 4 4 1
 
-say "A host dies under a job"
+say "A host dies under a job, which goes on from its newest checkpoint on others"
+mpirun -n 2 --oversubscribe --bind-to none "$train" long.yaml --folder long-here --quiet > here.log 2>&1 ||
+    failed "mpirun on this machine ends with $?" here.log
 job long.yaml 2 1 dying
 (cd dying && slurm run --job-name=long --output=logs/%x.out job.sbatch) > run.log 2>&1 &
 waiting=$!
@@ -121,7 +123,10 @@ wait "$waiting" || failed "the job ends with $?" dying/logs/long.out
 cat run.log
 [ "$(grep -c RUNNING run.log)" = 2 ] || failed "the job did not start again" dying/logs/long.out
 [ "$(losses dying/run | wc -l)" = 800 ] || failed "the job has not all 800 steps" dying/logs/long.out
-echo "all 800 steps done $((SECONDS - began)) s after that, from the first on"
+cmp -s <(losses long-here) <(losses dying/run) || failed "the losses are not those of a run that nothing disturbed"
+after=$(grep -o 'going on after step [0-9]*' dying/logs/long.out | tail -n 1 | grep -o '[0-9]*$') || true
+[ "${after:-0}" -ge 25 ] || failed "the job began at its first step again" dying/logs/long.out
+echo "all 800 steps done $((SECONDS - began)) s after that, going on after step $after: the losses of a run that nothing disturbed"
 
 say "Nothing is left"
 slurm down

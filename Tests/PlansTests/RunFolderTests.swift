@@ -62,7 +62,7 @@ import Testing
         #expect(throws: RunLock.Refusal.held(nil)) { try RunLock(folder: folder, tries: 1) }
         first.release()
         let named = try RunLock(folder: folder, holder: "process 7 of a host", tries: 1)
-        #expect(throws: RunLock.Refusal.held("process 7 of a host")) { try RunLock(folder: folder, tries: 1) }
+        #expect(throws: RunLock.Refusal.held("held by process 7 of a host")) { try RunLock(folder: folder, tries: 1) }
         named.release()
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
         // What a killed run leaves is no lock; what somebody else wrote stays.

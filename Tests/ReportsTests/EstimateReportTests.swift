@@ -94,7 +94,7 @@ enum SampleEstimate {
          "iteration":{"seconds":0.0,"tokens":0,"modelFLOPs":0.0,"hardwareFLOPs":0.0,
                       "breakdown":{"compute":0.0,"recompute":0.0,"tensorComm":0.0,"pipelineBubble":0.0,
                                    "pipelineComm":0.0,"dataComm":0.0,"contextComm":0.0,"expertComm":0.0,
-                                   "optimizer":0.0,"other":0.0}},
+                                   "optimizer":0.0,"other":0.0},"bubbleFraction":0.0},
          "throughput":{"tokensPerSecond":0.0,"tokensPerSecondPerDevice":0.0,"modelTFLOPsPerDevice":0.0,"mfu":0.0,
                        "mfuCausal":0.0,"hfu":0.0},
          "memory":{"peakGiB":0.0,"capacityGiB":80.0,"fits":true,
