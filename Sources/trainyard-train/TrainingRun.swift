@@ -89,6 +89,9 @@ struct TrainingRun {
             recorder?.discard()
             throw error
         }
+        for path in recorder?.abandoned ?? [] {
+            StandardStreams.error("note: a checkpoint after step \(start) is set aside as \(path)\n")
+        }
         let records = recorder.map { Records(run: $0, board: board) }
         if isFirst, !options.quiet {
             for remark in plan.remarksOfARun(layout, settings) {

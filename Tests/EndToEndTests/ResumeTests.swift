@@ -75,13 +75,16 @@ struct ResumeTests {
         try job.write(shape(["data: 2", "tensor: 2", "sharding: parameters"]))
         let second = try train(job, processes: 4, ["--resume", "--quiet"])
         try #require(second.exitCode == 0, "\(second.everything)")
-        for (here, there) in zip(try losses("run/log.jsonl", in: job), try losses("whole/log.jsonl", in: job)) {
+        let (resumed, whole) = (try losses("run/log.jsonl", in: job), try losses("whole/log.jsonl", in: job))
+        #expect(resumed.count == 6 && whole.count == 6)
+        for (here, there) in zip(resumed, whole) {
             #expect(abs(here - there) <= 1e-5 * there)
         }
     }
 
     /// SIGTERM at a moment that nobody chose: the run saves, leaves with code 75 and goes on.
-    @Test(arguments: [false, true]) func aStoppedRunGoesOn(byLauncher: Bool) throws {
+    @Test(arguments: [(false, SIGTERM), (true, SIGTERM), (true, SIGUSR2), (true, SIGUSR1)])
+    func aStoppedRunGoesOn(byLauncher: Bool, signal: Int32) throws {
         let checkpoint = "{every: 1000000, asynchronous: true}"
         let job = try TrainingJob(shape(steps: TrainingJob.endlessSteps, checkpoint: checkpoint))
         let arguments = [job.plan.path, "--folder", "run", "--log", job.metrics.path]
@@ -91,7 +94,7 @@ struct ResumeTests {
             : try BuiltProgram("trainyard-train").start(processes: 2, arguments, in: job.folder)
         defer { running.terminate() }
         let ranks = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
-        if byLauncher { running.terminate() } else { #expect(kill(ranks[1], SIGTERM) == 0) }
+        #expect(kill(byLauncher ? running.processIdentifier : ranks[1], signal) == 0)
         try #require(Leftovers.ends(running, withinSeconds: 20))
         #expect(running.terminationStatus == 75)
         let manifest = try RunFolderTests.Manifest(job.folder.appending(path: "run"))
@@ -173,6 +176,36 @@ struct ResumeTests {
             #expect(outcome.exitCode == 0 && outcome.errors.contains(words), "\(outcome.everything)")
         }
         #expect(try losses("runs/plan/log.jsonl", in: job).count == 4)
+    }
+
+    /// Going on from an older checkpoint leaves no later one that a next start would take.
+    @Test func aBranchLeavesNoGap() throws {
+        let job = try TrainingJob(shape(checkpoint: "{every: 1, keep: 6}"))
+        try #require(try train(job, ["--quiet"]).exitCode == 0)
+        let undisturbed = try losses("run/log.jsonl", in: job)
+        let second = try train(job, ["--resume", "run/checkpoints/step-000002", "--steps", "3", "--quiet"])
+        try #require(second.exitCode == 0, "\(second.everything)")
+        #expect(second.errors.contains("abandoned-step-000006"), "\(second.errors)")
+        #expect(try losses("run/log.jsonl", in: job) == Array(undisturbed.prefix(3)))
+        let names = try FileManager.default.contentsOfDirectory(atPath: job.folder.path + "/run/checkpoints").sorted()
+        #expect(
+            names == (3...6).map { "abandoned-step-00000\($0)" } + (1...3).map { "step-00000\($0)" }, "\(names)")
+        let third = try train(job, ["--resume"])
+        #expect(third.exitCode == 0 && third.errors.contains("going on after step 3 from"), "\(third.everything)")
+        #expect(try losses("run/log.jsonl", in: job) == undisturbed)
+    }
+
+    /// The newest run is found also where an older one of the name was removed.
+    @Test func aRemovedRunHidesNoNewerOne() throws {
+        let job = try TrainingJob(shape())
+        func train(_ arguments: [String]) throws -> BuiltProgram.Outcome {
+            try BuiltProgram("trainyard-train").run(processes: 2, [job.plan.path] + arguments, in: job.folder)
+        }
+        for _ in 0..<2 { try #require(try train(["--steps", "2", "--quiet"]).exitCode == 0) }
+        try FileManager.default.removeItem(at: job.folder.appending(path: "runs/plan"))
+        let outcome = try train(["--resume"])
+        #expect(outcome.exitCode == 0 && outcome.errors.contains("going on after step 2"), "\(outcome.everything)")
+        #expect(try losses("runs/plan-2/log.jsonl", in: job).count == 6)
     }
 
     @Test func checkpointsAreListedVerifiedAndConverted() throws {

@@ -39,6 +39,9 @@ import Testing
         ("", "mpirun -np 16 python", 16), ("", "mpiexec -n 4 python", 4),
         ("#SBATCH --nodes=2", "mpirun -N 8 python", 16), ("", "deepspeed --num_gpus 8 --num_nodes 2", 16),
         ("", "deepspeed --num_gpus=4", 4), ("", "accelerate launch --num_processes 32", 32),
+        ("", "srun -n 2 accelerate launch --num_processes 16", 16),
+        ("#SBATCH --nodes=2\n#SBATCH --gres=gpu:a100:4,gpu:h100:4", "srun python", 16),
+        ("#SBATCH --nodes=2\n\n# more\n#SBATCH --gpus-per-node=8\nX=1\n#SBATCH --nodes=4", "srun python", 16),
     ]) func found(_ lines: String, _ start: String, _ devices: Int) throws {
         #expect(try Self.read(lines, start).plan.devices == devices)
     }

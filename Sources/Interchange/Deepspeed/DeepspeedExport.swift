@@ -111,6 +111,7 @@ enum DeepspeedExport: Exporter {
                 "deepspeed.json holds no model and no length of the run: \(plan.model.name ?? "the model") with sequences of"
                     + " \(plan.model.sequence) tokens is the training script's, on \(plan.devices) devices."
             ] + (left.isEmpty ? [] : ["The script's own, too: \(left)."])
+            + plan.usualWords([.learningRate, .betas, .epsilon, .momentum, .weightDecay, .clip])
         return [
             ExportedFile("deepspeed.json", entries(plan, layout: layout).map.written() + "\n"),
             ExportedFile("deepspeed.txt", notes.joined(separator: "\n") + "\n"),
@@ -233,7 +234,9 @@ enum DeepspeedExport: Exporter {
                 if schedule == .cosine {
                     $0.add("cos_min_ratio", rate > 0 ? (own.minLearningRate ?? 0) / rate : 0)
                 } else {
-                    $0.add("warmup_min_lr", 0)
+                    // The rate begins at this, and a linear course ends at it.
+                    let least = schedule == .linear ? plan.hyperparameters?.minLearningRate ?? 0 : 0
+                    if least > 0 { $0.add("warmup_min_lr", least) } else { $0.add("warmup_min_lr", 0) }
                     $0.add("warmup_max_lr", rate)
                 }
                 $0.add("warmup_num_steps", warmup)

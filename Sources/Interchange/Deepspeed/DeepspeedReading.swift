@@ -191,10 +191,27 @@ struct DeepspeedReading {
             reader, key("scheduler.type"),
             ["warmuplr": "constant", "warmupdecaylr": "linear", "warmupcosinelr": "cosine"])
         draft.takeMinimum(reader, share: key("scheduler.params.cos_min_ratio"), of: draft.learningRate)
+        readWarmup(into: &draft)
         // What is left is added by the schedule that an export writes.
         if let most = place("scheduler.params.warmup_max_lr"), most.value == place(parameters + "lr")?.value {
             draft.hold(most)
         }
+    }
+
+    /// The shape of the warm-up, and where a linear course ends.
+    private func readWarmup(into draft: inout PlanDraft) {
+        guard let schedule = reader.word(key("scheduler.type"))?.lowercased(),
+            ["warmuplr", "warmupdecaylr", "warmupcosinelr"].contains(schedule)
+        else { return }
+        if schedule == "warmupdecaylr", place("scheduler.params.warmup_min_lr") != nil {
+            draft.takeHyperparameters(reader, [("minLearningRate", [key("scheduler.params.warmup_min_lr")])])
+        }
+        let name = "scheduler.params.warmup_type"
+        let kind = reader.word(key(name))
+        if kind?.lowercased() == "linear" { return draft.hold(place(name)) }
+        draft.leave(
+            "\(key(name)) \(kind.map { String($0.prefix(60)) } ?? "log, DeepSpeed's default"): a plan's warm-up is linear; "
+                + "change it in exported files by hand")
     }
 
     /// ZeRO, and what it offloads.

@@ -5,7 +5,8 @@ internal import Models
 struct ModelFeature: Hashable {
     /// What it is.
     enum Kind: CaseIterable {
-        case kinds, mixer, picture, window, chunk, qkNormHead, qkNormOther, outputGate, sinks, keyValues, valueSize,
+        case kinds, expertPattern, mixer, picture, window, chunk, qkNormHead, qkNormOther, outputGate, sinks, keyValues,
+            valueSize,
             queryRank,
             outputGroups, postNorms, parallelHalves, halves, notCausal, extraParameters, experts, firstDense,
             everyOther,
@@ -31,8 +32,11 @@ extension Model {
         func add(_ isThere: Bool, _ kind: ModelFeature.Kind, _ field: String, _ value: String) {
             if isThere { found.append(ModelFeature(kind: kind, field: field, value: value)) }
         }
-        let shapes = kinds.isEmpty ? [block] : kinds.map(\.shape)
-        add(!kinds.isEmpty, .kinds, "model.kinds", kinds.map(\.name).joined(separator: ", "))
+        let single = shapeBesideExperts
+        let shapes = single.map { [$0] } ?? (kinds.isEmpty ? [block] : kinds.map(\.shape))
+        add(
+            !kinds.isEmpty, single == nil ? .kinds : .expertPattern, "model.kinds",
+            kinds.map(\.name).joined(separator: ", "))
         add(hasPicture, .picture, image == nil ? "model.video" : "model.image", "(given)")
         for shape in shapes {
             addAttention(shape, add)
@@ -44,6 +48,29 @@ extension Model {
         add(documents != nil, .packing, "packing", "(given)")
         var seen: Set<ModelFeature> = []
         return found.filter { seen.insert($0).inserted }
+    }
+
+    /// The shape of the blocks with experts where the other blocks lack these alone, and so a list of blocks says what the kinds
+    /// say. nil: there are no kinds, or they differ in more.
+    var shapeBesideExperts: BlockShape? {
+        guard !kinds.isEmpty, pattern.count == layers else { return nil }
+        let shapes = Set((0..<layers).map(shape(ofBlock:)))
+        let mixtures = shapes.filter { $0.moe != nil }
+        guard var mixture = mixtures.first, mixtures.count == 1, shapes.count <= 2 else { return nil }
+        if var dense = shapes.first(where: { $0.moe == nil }) {
+            // A block with experts has no use for the width of the dense ones.
+            mixture.ffn = dense.ffn
+            dense.moe = mixture.moe
+            guard dense == mixture else { return nil }
+        }
+        return mixture
+    }
+
+    /// The model with that shape as its block's. Its kinds and their pattern stay.
+    var besideExperts: Model {
+        var model = self
+        if let shape = shapeBesideExperts { model.block = shape }
+        return model
     }
 
     private func addAttention(_ shape: BlockShape, _ add: (Bool, ModelFeature.Kind, String, String) -> Void) {

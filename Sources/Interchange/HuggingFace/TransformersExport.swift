@@ -78,7 +78,9 @@ enum TransformersExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
-        let notes = header + ["The data are the script's: sequences of \(plan.model.sequence) tokens."]
+        let notes =
+            header + ["The data are the script's: sequences of \(plan.model.sequence) tokens."]
+            + plan.usualWords([.learningRate, .warmup, .schedule, .betas, .epsilon, .weightDecay, .clip])
         var files = [
             ExportedFile("training_args.yaml", entries(plan, layout: layout, context: context).yaml(header: notes))
         ]
@@ -155,7 +157,20 @@ enum TransformersExport: Exporter {
         root.add("adam_epsilon", own.epsilon ?? 1e-8)
         root.add("max_grad_norm", own.clip ?? 1)
         let schedules: [Hyperparameters.Schedule: String] = [.constant: "constant_with_warmup", .linear: "linear"]
-        root.add("lr_scheduler_type", own.schedule.flatMap { schedules[$0] } ?? "cosine")
+        // The plain courses fall to 0, so that a stated smallest rate needs another.
+        let least = own.schedule == .constant ? nil : plan.hyperparameters?.minLearningRate
+        if let least, own.schedule == .linear, least < own.learningRate ?? 3e-4 {
+            root.add("lr_scheduler_type", "polynomial")
+            root.add("lr_scheduler_kwargs") {
+                $0.add("lr_end", least)
+                $0.add("power", 1.0)
+            }
+        } else if let least {
+            root.add("lr_scheduler_type", "cosine_with_min_lr")
+            root.add("lr_scheduler_kwargs") { $0.add("min_lr", least) }
+        } else {
+            root.add("lr_scheduler_type", own.schedule.flatMap { schedules[$0] } ?? "cosine")
+        }
         if let seed = own.seed, let count = Int(exactly: seed) { root.add("seed", count) }
     }
 }

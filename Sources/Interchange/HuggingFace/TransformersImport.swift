@@ -130,9 +130,7 @@ struct TransformersReading {
                 ("clip", ["max_grad_norm"]), ("seed", ["seed"]),
             ])
         draft.takeBetas(reader, "adam_beta1", "adam_beta2", defaults: (0.9, 0.999))
-        draft.takeSchedule(
-            reader, "lr_scheduler_type",
-            ["linear": "linear", "cosine": "cosine", "constant": "constant", "constant_with_warmup": "constant"])
+        readCourse(into: &draft)
         let steps =
             reader.has("max_steps") ? reader.count("max_steps", in: -1...Int(1e12)).flatMap { $0 > 0 ? $0 : nil } : nil
         // Steps count before a share of them; of today's release a number below 1 is such a share.
@@ -143,6 +141,35 @@ struct TransformersReading {
             draft.takeWarmup(reader, share: "warmup_steps", of: steps)
         }
         if stated ?? 0 == 0, reader.has("warmup_ratio") { draft.takeWarmup(reader, share: "warmup_ratio", of: steps) }
+    }
+
+    /// The course of the learning rate, and the rate at which it ends.
+    private func readCourse(into draft: inout PlanDraft) {
+        var words = [
+            "linear": "linear", "cosine": "cosine", "constant": "constant", "constant_with_warmup": "constant",
+            "cosine_with_min_lr": "cosine",
+        ]
+        let section = "lr_scheduler_kwargs."
+        let kind = reader.word("lr_scheduler_type")?.lowercased()
+        if kind == "polynomial" {
+            let power = reader.has(section + "power") ? reader.number(section + "power", in: 0...1e3) : 1
+            if power == 1 {
+                words["polynomial"] = "linear"
+                draft.hold(reader.place(section + "power"))
+                if reader.has(section + "lr_end") {
+                    draft.takeHyperparameters(reader, [("minLearningRate", [section + "lr_end"])])
+                } else {
+                    draft.infer("hyperparameters.minLearningRate", .number(1e-7), because: "lr_end of transformers")
+                }
+            }
+        } else if kind == "cosine_with_min_lr" {
+            if reader.has(section + "min_lr") {
+                draft.takeHyperparameters(reader, [("minLearningRate", [section + "min_lr"])])
+            } else {
+                draft.takeMinimum(reader, share: section + "min_lr_rate", of: draft.learningRate)
+            }
+        }
+        draft.takeSchedule(reader, "lr_scheduler_type", words)
     }
 
     private func readOptimizer(into draft: inout PlanDraft) {

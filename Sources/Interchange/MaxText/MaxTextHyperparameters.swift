@@ -11,7 +11,9 @@ extension MaxTextReading {
         draft.takeBetas(reader, "adam_b1", "adam_b2", defaults: (0.9, 0.95))
         draft.takeSchedule(reader, "lr_schedule_type", ["cosine": "cosine"])
         let steps = reader.count("steps", in: -1...Int(1e12)).flatMap { $0 > 0 ? $0 : nil }
-        draft.takeWarmup(reader, share: "warmup_steps_fraction", of: steps)
+        // The course of the learning rate may have another length than the run; -1 is the run's.
+        let course = reader.count("learning_rate_schedule_steps", in: -1...Int(1e12)).flatMap { $0 > 0 ? $0 : nil }
+        draft.takeWarmup(reader, share: "warmup_steps_fraction", of: course ?? steps)
         for name in ["cosine_learning_rate_final_fraction", "learning_rate_final_fraction"] {
             draft.takeMinimum(reader, share: name, of: draft.learningRate)
         }

@@ -54,6 +54,40 @@ struct BatchSchedule: Equatable {
         return Int(exactly: (number * (size ?? 1)).rounded(.down))
     }
 
+    /// Steps until so many sequences are trained, the last of which may train more.
+    func steps(until sequences: Int) -> Int? {
+        var (trained, count) = (0, 0)
+        for (index, step) in steps.enumerated() where trained < sequences {
+            let end = steps.indices.contains(index + 1) ? min(sequences, steps[index + 1].sequences) : sequences
+            guard trained < end else { continue }
+            let more = (end - trained - 1) / step.batch + 1
+            count += more
+            let (product, overflow) = more.multipliedReportingOverflow(by: step.batch)
+            let (sum, overflows) = trained.addingReportingOverflow(product)
+            guard !overflow, !overflows else { return nil }
+            trained = sum
+        }
+        return count
+    }
+
+    /// Sequences of the first steps.
+    func sequences(of count: Int) -> Int? {
+        var (trained, left) = (0, count)
+        for (index, step) in steps.enumerated() where left > 0 {
+            var more = left
+            if steps.indices.contains(index + 1) {
+                let end = steps[index + 1].sequences
+                guard trained < end else { continue }
+                more = min(left, (end - trained - 1) / step.batch + 1)
+            }
+            let (product, overflow) = more.multipliedReportingOverflow(by: step.batch)
+            let (sum, overflows) = trained.addingReportingOverflow(product)
+            guard !overflow, !overflows else { return nil }
+            (trained, left) = (sum, left - more)
+        }
+        return trained
+    }
+
     func text(sequence: Int) -> String {
         steps.map { step in
             let (tokens, overflow) = step.sequences.multipliedReportingOverflow(by: sequence)

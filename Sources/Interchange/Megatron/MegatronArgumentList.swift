@@ -22,6 +22,9 @@ extension MegatronExport {
 
     /// The arguments of a plan that Megatron-LM can say.
     static func arguments(_ plan: Plan, layout: Layout, context: ExportContext) -> [Argument] {
+        // The arguments state one block, and which blocks have experts.
+        var plan = plan
+        plan.model = plan.model.besideExperts
         var list = List()
         list.add("--use-mcore-models")
         addModel(plan.model, to: &list)
@@ -87,7 +90,7 @@ extension MegatronExport {
         list.add("--moe-router-topk", moe.topK)
         list.add("--moe-ffn-hidden-size", moe.ffn)
         list.add("--moe-grouped-gemm")
-        if moe.firstDense > 0 || moe.every > 1 {
+        if moe.firstDense > 0 || moe.every > 1 || model.mixtureLayers < model.layers {
             let blocks = (0..<model.layers).map { model.hasExperts($0) ? 1 : 0 }
             list.add("--moe-layer-freq", MegatronPattern.written(blocks))
         }

@@ -10,7 +10,8 @@ enum MegatronExport: Exporter {
 
     /// Features of a model that the arguments can say.
     static let model: Set<ModelFeature.Kind> = [
-        .qkNormHead, .experts, .firstDense, .everyOther, .sharedExperts, .sharedGate, .routerCorrection, .nodeLimit,
+        .qkNormHead, .experts, .expertPattern, .firstDense, .everyOther, .sharedExperts, .sharedGate, .routerCorrection,
+        .nodeLimit,
         .latentExperts, .capacity, .latent, .layerNorm, .learnedPositions, .positionEntries, .noPositions, .allBiases,
         .inputBias, .mtp, .gelu, .squaredRelu, .tied, .window, .sinks,
     ]
@@ -108,10 +109,11 @@ enum MegatronExport: Exporter {
 
     private static func fitLayout(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         guard let layout = plan.layout else { return }
-        if let moe = plan.model.moe, let limit = moe.nodeLimit {
+        if let moe = plan.model.besideExperts.moe, let limit = moe.nodeLimit {
             let nodes = expertNodes(plan, layout)
             if limit >= nodes || moe.experts % nodes != 0 || layout.expert % nodes != 0 {
                 plan.model.moe?.nodeLimit = nil
+                for index in plan.model.kinds.indices { plan.model.kinds[index].shape.moe?.nodeLimit = nil }
                 gaps.append(
                     ExportGap(
                         "model.moe.nodeLimit", "\(limit)",

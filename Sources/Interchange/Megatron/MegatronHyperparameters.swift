@@ -97,6 +97,25 @@ extension MegatronReading {
         readWarmup(decay: steps ?? length, samples: ends ?? samples, into: &draft)
     }
 
+    private var hasGrowth: Bool { reader.has("rampup_batch_size") || reader.has("step_batch_size_schedule") }
+
+    /// The batches of the run. nil: the plan does not have those of the file.
+    private func schedule(to batch: Int, in draft: PlanDraft) -> BatchSchedule? {
+        guard hasGrowth else { return BatchSchedule("0:\(batch)", sequence: 1) }
+        if let text = reader.words("step_batch_size_schedule")?.joined(separator: " ") {
+            let schedule = BatchSchedule(text, sequence: sequence)
+            return schedule?.growth != nil || schedule?.steps.count == 1 ? schedule : nil
+        }
+        guard case .list(let words)? = draft.value(of: "rampupBatchSize") else { return nil }
+        let numbers = words.compactMap { Int($0) }
+        guard numbers.count == 3, numbers.count == words.count else { return nil }
+        let (start, increment, samples) = (numbers[0], numbers[1], numbers[2])
+        guard start > 0, start <= batch, increment > 0, samples >= 0, samples <= Int(1e15),
+            (batch - start) / increment < BatchSchedule.most
+        else { return nil }
+        return BatchSchedule(BatchRampup(start: start, increment: increment, samples: samples), to: batch)
+    }
+
     /// The warm-up in steps, in sequences, or as a share of the steps over which the learning rate falls.
     private func readWarmup(decay: Int?, samples: Int?, into draft: inout PlanDraft) {
         let steps = reader.count("lr_warmup_iters", in: 0...1_000_000_000)
@@ -130,15 +149,23 @@ extension MegatronReading {
         if case .count(let count)? = draft.value(of: "batch") { batch = count }
         if name == "lr_warmup_iters" { return set(steps ?? 0, name) }
         if name == "lr_warmup_samples" {
-            guard let batch, batch > 0, let sequences else { return leave(name) }
-            let count = sequences / batch + (sequences % batch == 0 ? 0 : 1)
-            guard count <= 1_000_000_000 else { return leave(name) }
+            guard let batch, batch > 0, let sequences, let schedule = schedule(to: batch, in: draft),
+                let count = schedule.steps(until: sequences), count <= 1_000_000_000
+            else { return leave(name) }
             set(count, name)
-            if sequences % batch != 0 {
+            if schedule.sequences(of: count) != sequences {
                 draft.note(
                     "hyperparameters.warmup \(count): \(Figures.grouped(sequences)) sequences are no whole number of steps"
                 )
             }
+            return
+        }
+        if decay == nil, let batch, batch > 0, hasGrowth {
+            guard let samples, let share, let ends = Int(exactly: (share * Double(samples)).rounded()),
+                let count = schedule(to: batch, in: draft)?.steps(until: ends), count <= 1_000_000_000
+            else { return leave(name) }
+            set(count, name)
+            draft.note("hyperparameters.warmup \(count): \(share) of \(Figures.grouped(samples)) sequences")
             return
         }
         let whole = decay ?? batch.flatMap { batch in batch > 0 ? samples.map { $0 / batch } : nil }

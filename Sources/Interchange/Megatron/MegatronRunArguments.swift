@@ -115,7 +115,14 @@ extension MegatronExport {
         add("--lr", own.learningRate)
         add("--min-lr", own.minLearningRate)
         if countsSamples {
-            add("--lr-warmup-samples", own.warmup.map { $0.multipliedReportingOverflow(by: plan.batch).partialValue })
+            let schedule = plan.rampup.flatMap { BatchSchedule($0, to: plan.batch) }
+            add(
+                "--lr-warmup-samples",
+                own.warmup.flatMap { steps in
+                    if let schedule { return schedule.sequences(of: steps) }
+                    let (sequences, overflow) = steps.multipliedReportingOverflow(by: plan.batch)
+                    return overflow ? nil : sequences
+                })
         } else {
             add("--lr-warmup-iters", own.warmup)
         }

@@ -15,6 +15,8 @@ enum BridgeExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
+        var plan = plan
+        plan.model = plan.model.besideExperts
         var fields = MegatronFields(plan, layout: layout, context: context)
         var text = ConfigurationText()
         text.set("_target_", .word("megatron.bridge.training.config.ConfigContainer"))
@@ -68,10 +70,11 @@ enum BridgeExport: Exporter {
         text.set("logger", target: "megatron.bridge.training.config.LoggerConfig", [("log_interval", .count(10))])
         text.set("checkpoint", target: "megatron.bridge.training.config.CheckpointConfig", checkpoint)
         if !seed.isEmpty { text.set("rng", target: "megatron.bridge.training.config.RNGConfig", seed) }
-        let comment = [
-            "\(plan.devices) devices. Read it with ConfigContainer.from_yaml and start megatron.bridge.training.pretrain.pretrain;",
-            "dataset and tokenizer are stand-ins, since every run needs some.",
-        ]
+        let comment =
+            [
+                "\(plan.devices) devices. Read it with ConfigContainer.from_yaml and start megatron.bridge.training.pretrain.pretrain;",
+                "dataset and tokenizer are stand-ins, since every run needs some.",
+            ] + plan.usualWords(MegatronFields.usual)
         return [ExportedFile("megatron-bridge.yaml", text.yaml(header: header + comment))]
     }
 

@@ -44,6 +44,7 @@ package enum BridgeImport {
         let settings = try TreeSettings.read(text: text, name: name)
         MegatronTranslation.reportMisspeltRoots(settings, known: sections, request: request, collector)
         var translation = MegatronTranslation(settings)
+        translation.pass("seed", "rng.seed")
         translation.drop(silent)
         var draft = PlanDraft()
         if translation.peek("model.num_layers") == nil, translation.word("model._target_") == nil {

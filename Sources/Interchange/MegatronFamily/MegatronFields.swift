@@ -108,6 +108,8 @@ struct MegatronFields {
         "optimizer_cpu_offload", "optimizer_offload_fraction", "overlap_cpu_optimizer_d2h_h2d", "muon_num_ns_steps",
         "muon_tp_mode", "muon_momentum", "sgd_momentum",
     ]
+    /// Settings that a run needs, which are filled in where a plan does not state them.
+    static let usual: [Plan.UsualSetting] = [.learningRate, .minLearningRate, .schedule, .weightDecay, .clip]
     /// Fields of both tools' mixed precision.
     static let precision: Set<String> = [
         "fp8", "fp8_recipe", "fp8_param_gather", "fp4", "fp4_recipe", "fp4_param_gather", "first_last_layers_bf16",

@@ -23,6 +23,8 @@ enum NeMoExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
+        var plan = plan
+        plan.model = plan.model.besideExperts
         var fields = MegatronFields(plan, layout: layout, context: context)
         var text = ConfigurationText()
         text.set("_target_", .word("nemo.collections.llm.api.pretrain"))
@@ -123,9 +125,12 @@ enum NeMoExport: Exporter {
                 "resume", target: "nemo.lightning.resume.AutoResume",
                 [("resume_if_exists", .flag(true)), ("resume_ignore_no_checkpoint", .flag(true))])
         }
-        let comment = [
+        var comment = [
             "Start it with: nemo llm pretrain --yaml nemo.yaml. The data are a stand-in, since every run needs some."
         ]
+        comment += plan.usualWords(MegatronFields.usual)
+        // NeMo 2 takes seeds from the script that starts it.
+        if let seed = plan.hyperparameters?.seed { comment.append("Not in this file: seed \(seed).") }
         return [ExportedFile("nemo.yaml", text.yaml(header: header + comment))]
     }
 }

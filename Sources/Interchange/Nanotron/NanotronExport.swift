@@ -95,6 +95,9 @@ enum NanotronExport: Exporter {
         var comment = [
             "Start it with torchrun and run_train.py --config-file nanotron.yaml; the data are random numbers until data_stages names a dataset."
         ]
+        comment += plan.usualWords([
+            .learningRate, .minLearningRate, .warmup, .schedule, .betas, .epsilon, .weightDecay, .clip, .seed,
+        ])
         var open = layout
         open.layersPerStage = nil
         let own = StagePartition(open, model: plan.model).sizes
@@ -184,6 +187,8 @@ enum NanotronExport: Exporter {
         text.set(section + "lr_warmup_style", .word("linear"))
         text.set(section + "lr_decay_style", .word(own.schedule == .linear ? "linear" : "cosine"))
         text.set(section + "lr_decay_steps", .count(max(1, steps - warmup)))
-        text.set(section + "min_decay_lr", .number(own.minLearningRate ?? 3e-5))
+        // Without a style of its own, a constant rate is one that falls to itself.
+        let least = own.schedule == .constant ? own.learningRate ?? 3e-4 : own.minLearningRate ?? 3e-5
+        text.set(section + "min_decay_lr", .number(least))
     }
 }

@@ -50,11 +50,16 @@ enum NeoXExport: Exporter {
         if let gradients = plan.layout?.gradients, !formats.contains(gradients) {
             plan.drop(.halfGradients, because: "its gradients are fp32, or those of the weights", &gaps)
         }
-        if let layout = plan.layout, plan.model.vocab % max(1, layout.tensor) != 0 {
+        let ranks = max(1, plan.layout?.tensor ?? 1)
+        let (vocab, rest) = (plan.model.vocab, plan.model.vocab % ranks)
+        if rest != 0 {
+            let (padded, overflow) = vocab.addingReportingOverflow(ranks - rest)
             gaps.append(
                 ExportGap(
-                    "model.vocab", "\(plan.model.vocab)",
-                    "GPT-NeoX rounds the entries up to a multiple of the \(layout.tensor) tensor ranks"))
+                    "model.vocab", "\(vocab)",
+                    "GPT-NeoX rounds the entries up to a multiple of the \(ranks) tensor ranks",
+                    nearest: overflow ? nil : "\(padded)"))
+            if !overflow { plan.model.vocab = padded }
         }
         if plan.model.kvHeads != plan.model.heads, plan.model.kvHeads % max(1, layout.tensor) != 0 {
             gaps.append(
@@ -100,10 +105,14 @@ enum NeoXExport: Exporter {
                 "rotary_emb_base", Int(exactly: base.rounded()).map(ConfigurationText.Value.count) ?? .number(base))
         }
         addTraining(plan, layout, context, &text)
-        let comment = [
-            "\(plan.devices) devices, as the launcher's hostfile says. Start it with deepy.py train.py gpt-neox.yml;",
-            "say data_path and your tokenizer, of at most \(plan.model.vocab) entries.",
-        ]
+        let comment =
+            [
+                "\(plan.devices) devices, as the launcher's hostfile says. Start it with deepy.py train.py gpt-neox.yml;",
+                "say data_path and your tokenizer, of at most \(plan.model.vocab) entries.",
+            ]
+            + plan.usualWords([
+                .learningRate, .minLearningRate, .warmup, .schedule, .betas, .epsilon, .weightDecay, .clip,
+            ])
         return [ExportedFile("gpt-neox.yml", text.yaml(header: header + comment))]
     }
 
@@ -158,6 +167,7 @@ enum NeoXExport: Exporter {
             .number(own.warmup.map { min(1, Double($0) / Double(max(1, MegatronFields.steps(plan, context)))) } ?? 0.01)
         )
         text.set("min_lr", .number(own.minLearningRate ?? 3e-5))
+        if let seed = plan.hyperparameters?.seed { text.set("seed", .count(Int(clamping: seed))) }
         let offload = layout.offload ?? Layout.Offload()
         text.set("optimizer.type", .word(plan.optimizer.name == .lion ? "Lion" : "Adam"))
         text.set("optimizer.params.lr", .number(own.learningRate ?? 3e-4))

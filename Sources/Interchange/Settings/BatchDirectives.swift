@@ -15,10 +15,16 @@ struct BatchDirectives {
 
     /// Reads the lines of a script.
     init(_ text: String) {
+        // Slurm and PBS read no lines behind the first command.
+        var isHeader = true
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            if !line.hasPrefix("#"), line.contains(where: { !$0.isWhitespace }) {
+                isHeader = isHeader && line.drop(while: \.isWhitespace).hasPrefix("#")
+            }
             guard line.hasPrefix("#"), let mark = ["#SBATCH", "#PBS", "#BSUB"].first(where: line.hasPrefix) else {
                 continue
             }
+            guard isHeader || mark == "#BSUB" else { continue }
             // A further # begins a comment.
             let body = line.dropFirst(mark.count).prefix { $0 != "#" }
             let words = body.split(whereSeparator: \.isWhitespace).map { $0.filter { $0 != "\"" && $0 != "'" } }
@@ -36,13 +42,19 @@ struct BatchDirectives {
     /// GPUs of an option's value: `8`, `a100:8`, `gpu:8`, `gpu:h100:4(S:0-1)`, also among other resources.
     static func gpus(_ text: String) -> Int? {
         let parts = text.split(separator: ",")
-        let own = parts.first { $0.hasPrefix("gpu") } ?? parts.first
-        guard let own, parts.count == 1 || own.hasPrefix("gpu") else { return nil }
-        let plain = own.prefix { $0 != "(" }
-        guard let last = plain.split(whereSeparator: { $0 == ":" || $0 == "=" }).last else { return nil }
-        if let count = Int(last) { return count > 0 ? count : nil }
-        // `--gres=gpu` asks for one.
-        return last == "gpu" ? 1 : nil
+        let named = parts.filter { $0.hasPrefix("gpu") }
+        // Kinds of GPUs are asked for one by one: `gpu:a100:4,gpu:h100:4` makes eight.
+        guard !named.isEmpty || parts.count == 1 else { return nil }
+        var total = 0
+        for part in named.isEmpty ? parts : named {
+            let plain = part.prefix { $0 != "(" }
+            guard let last = plain.split(whereSeparator: { $0 == ":" || $0 == "=" }).last else { return nil }
+            // `--gres=gpu` asks for one.
+            guard let count = Int(last) ?? (last == "gpu" ? 1 : nil), count > 0, count < 1 << 24 else { return nil }
+            total += count
+            guard total < 1 << 24 else { return nil }
+        }
+        return total
     }
 
     private mutating func note(_ name: String, line: Int) {

@@ -68,8 +68,19 @@ struct LauncherOptions {
     }
 
     /// The first of the options.
-    private func option(_ names: String...) -> Option? {
-        for (index, word) in words.enumerated() where names.contains(Self.option(word)) {
+    private func option(_ names: String...) -> Option? { Self.option(names, in: words) }
+
+    /// The first of the options behind the name of the launcher: what stands before it belongs to another program, as that of
+    /// `srun -n 2 accelerate launch …` does.
+    private func own(_ names: String...) -> Option? {
+        guard let launcher, let program = Self.programs.first(where: { $0.name == launcher }),
+            let index = words.lastIndex(where: { program.words.contains(Self.short($0)) })
+        else { return Self.option(names, in: words) }
+        return Self.option(names, in: Array(words[(index + 1)...]))
+    }
+
+    private static func option(_ names: [String], in words: [PlacedText]) -> Option? {
+        for (index, word) in words.enumerated() where names.contains(option(word)) {
             if let equals = word.string.firstIndex(of: "=") {
                 let text = String(word.string[word.string.index(after: equals)...])
                 return Option(word: word, text: text.isEmpty ? nil : text)
@@ -145,7 +156,7 @@ struct LauncherOptions {
     }
 
     private mutating func readAccelerate() {
-        guard let all = option("--num_processes", "--num-processes", "-n") else { return readBatch() }
+        guard let all = own("--num_processes", "--num-processes") ?? own("-n") else { return readBatch() }
         guard let count = all.count else {
             whyUnknown = all.unknown
             return
@@ -154,7 +165,7 @@ struct LauncherOptions {
     }
 
     private mutating func readMPI() {
-        if let all = option("-n", "-np", "--np", "-c") {
+        if let all = own("-n", "-np", "--np", "-c") {
             guard let count = all.count else {
                 readBatch()
                 if devices == nil { whyUnknown = all.unknown }
@@ -162,7 +173,7 @@ struct LauncherOptions {
             }
             return set([count], at: all)
         }
-        if let each = option("-N", "--npernode", "-npernode", "-ppn"), let count = each.count, let nodes = batch.nodes {
+        if let each = own("-N", "--npernode", "-npernode", "-ppn"), let count = each.count, let nodes = batch.nodes {
             return set([count, nodes], at: each)
         }
         readBatch()

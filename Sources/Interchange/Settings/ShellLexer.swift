@@ -6,13 +6,15 @@ struct ShellLexer {
         /// `$NAME`, `${NAME…}`: what stands between the braces.
         case parameter(String, isQuoted: Bool, line: Int, column: Int)
         case arithmetic(String, line: Int, column: Int)
-        /// A command whose output is not known.
-        case command
+        /// `$(…)`: a command whose output stands there.
+        case command(PlacedText, isQuoted: Bool, line: Int, column: Int)
     }
 
     enum Token: Hashable {
         case word([Fragment], isQuoted: Bool, line: Int, column: Int)
         case symbol(String)
+        /// The lines of a here-document.
+        case document([Fragment], line: Int, column: Int)
         case newline
 
         /// The line of a word.
@@ -35,10 +37,23 @@ struct ShellLexer {
     private let letters: [PlacedText.Letter]
     private var next = 0
     private(set) var tokens: [Token] = []
+    /// Here-documents whose lines follow the line that is read.
+    private var pending: [(index: Int, mark: String, isLiteral: Bool)] = []
 
-    init(_ text: String) {
-        letters = PlacedText(text).letters
+    init(_ text: String) { self.init(PlacedText(text)) }
+
+    /// A text that stands in a script.
+    init(_ text: PlacedText) {
+        letters = text.letters
         run()
+    }
+
+    /// The parts of a text that is filled in as if it stood between double quotes.
+    private init(quoted text: PlacedText, parts: inout [Fragment]) {
+        letters = text.letters
+        var rest = PlacedText()
+        quoted(until: nil, fragments: &parts, text: &rest)
+        if !rest.isEmpty { parts.append(.text(rest)) }
     }
 
     /// A text that another file holds: all of it stands where the script names that file.
@@ -61,8 +76,9 @@ struct ShellLexer {
             if character == "\\", peek(1)?.isNewline == true {
                 next += 2
             } else if character.isNewline {
-                tokens.append(.newline)
                 next += 1
+                readDocuments()
+                tokens.append(.newline)
             } else if character.isWhitespace {
                 next += 1
             } else if character == "#" {
@@ -83,32 +99,86 @@ struct ShellLexer {
             text.append(following)
             next += 1
         }
-        if text == "<<" { skipDocument() }
+        if text == "<<" {
+            if current == "<" {
+                next += 1
+                return tokens.append(.symbol("<<<"))
+            }
+            return beginDocument()
+        }
         // Only `(`, `)` and what ends a command matter; the words behind a redirection are dropped by the interpreter.
         tokens.append(.symbol(text))
     }
 
-    /// Skips the lines of a here-document.
-    private mutating func skipDocument() {
-        if current == "-" || current == "<" { next += 1 }
-        var mark = ""
-        while let character = current, !character.isNewline {
-            if !"'\" ".contains(character) { mark.append(character) } else if character == " ", !mark.isEmpty { break }
+    /// Reads the mark behind `<<`. The document itself begins on the next line.
+    private mutating func beginDocument() {
+        let start = place
+        if current == "-" { next += 1 }
+        while let character = current, character == " " || character == "\t" { next += 1 }
+        var (mark, isLiteral) = ("", false)
+        while let character = current, !character.isWhitespace, !";&|()<>".contains(character) {
+            if "'\"\\".contains(character) { isLiteral = true } else { mark.append(character) }
             next += 1
         }
-        while let character = current, !character.isNewline {
-            _ = character
-            next += 1
+        pending.append((tokens.count, mark, isLiteral))
+        tokens.append(.document([], line: start.line, column: start.column))
+    }
+
+    /// Reads the documents that begin here.
+    private mutating func readDocuments() {
+        for document in pending {
+            var body = PlacedText()
+            while next < letters.count {
+                let start = next
+                while let character = current, !character.isNewline { next += 1 }
+                let line = letters[start..<next]
+                if next < letters.count { next += 1 }
+                if String(line.map(\.character)).drop(while: \.isWhitespace) == document.mark { break }
+                body.letters += letters[start..<next]
+            }
+            var parts: [Fragment] = document.isLiteral ? [.text(body)] : []
+            if !document.isLiteral { _ = ShellLexer(quoted: body, parts: &parts) }
+            guard case .document(_, let line, let column) = tokens[document.index] else { continue }
+            tokens[document.index] = .document(parts, line: line, column: column)
         }
-        while next < letters.count {
-            next += 1
-            var line = ""
-            while let character = current, !character.isNewline {
-                line.append(character)
+        pending = []
+    }
+
+    /// Reads what stands between double quotes, up to `end`, or to the end of the text.
+    private mutating func quoted(until end: Character?, fragments: inout [Fragment], text: inout PlacedText) {
+        func add(_ fragment: Fragment, _ fragments: inout [Fragment], _ text: inout PlacedText) {
+            if !text.isEmpty { fragments.append(.text(text)) }
+            text = PlacedText()
+            fragments.append(fragment)
+        }
+        while let character = current, character != end {
+            if character == "\\", peek(1)?.isNewline == true {
+                next += 2
+            } else if character == "\\", let following = peek(1), "\"\\$`".contains(following) {
+                text.letters.append(letters[next + 1])
+                next += 2
+            } else if character == "$", let fragment = parameter(isQuoted: true) {
+                add(fragment, &fragments, &text)
+            } else if character == "`" {
+                add(backquoted(isQuoted: true), &fragments, &text)
+            } else {
+                text.letters.append(letters[next])
                 next += 1
             }
-            if line.drop(while: \.isWhitespace) == mark { return }
         }
+    }
+
+    /// A command between backquotes.
+    private mutating func backquoted(isQuoted: Bool) -> Fragment {
+        let start = place
+        var body = PlacedText()
+        next += 1
+        while let character = current, character != "`" {
+            body.letters.append(letters[next])
+            next += 1
+        }
+        next += 1
+        return .command(body, isQuoted: isQuoted, line: start.line, column: start.column)
     }
 
     private mutating func word() {
@@ -142,19 +212,7 @@ struct ShellLexer {
             case "\"":
                 isQuoted = true
                 next += 1
-                while let character = current, character != "\"" {
-                    if character == "\\", peek(1)?.isNewline == true {
-                        next += 2
-                    } else if character == "\\", let following = peek(1), "\"\\$`".contains(following) {
-                        text.letters.append(letters[next + 1])
-                        next += 2
-                    } else if character == "$", let fragment = parameter(isQuoted: true) {
-                        add(fragment)
-                    } else {
-                        text.letters.append(letters[next])
-                        next += 1
-                    }
-                }
+                quoted(until: "\"", fragments: &fragments, text: &text)
                 next += 1
             case "$":
                 if let fragment = parameter(isQuoted: false) {
@@ -163,14 +221,7 @@ struct ShellLexer {
                     text.letters.append(letters[next])
                     next += 1
                 }
-            case "`":
-                next += 1
-                while let character = current, character != "`" {
-                    _ = character
-                    next += 1
-                }
-                next += 1
-                add(.command)
+            case "`": add(backquoted(isQuoted: false))
             case _ where character.isWhitespace || ";&|<>)".contains(character): break scan
             case "(":
                 // The bracket of `NAME=(` begins a list.
@@ -194,8 +245,11 @@ struct ShellLexer {
             return .arithmetic(String(text.dropLast()), line: start.line, column: start.column)
         case "(":
             next += 2
+            let first = next
             _ = upTo(depth: 1, open: "(", close: ")")
-            return .command
+            var body = PlacedText()
+            body.letters = Array(letters[min(first, letters.count)..<max(min(first, letters.count), next - 1)])
+            return .command(body, isQuoted: isQuoted, line: start.line, column: start.column)
         case "{":
             next += 2
             let text = upTo(depth: 1, open: "{", close: "}")

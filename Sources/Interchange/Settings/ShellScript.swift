@@ -2,25 +2,31 @@ internal import Reading
 
 /// Runs the assignments of a shell script that starts training, and gives the commands with their words filled in.
 ///
-/// Known are assignments of words and lists, `export`, `+=`, defaults such as `${1:-8}`, whole-number arithmetic, and `if` with
-/// tests of words and numbers. Files that the script sources are read beside it. Outputs of commands, other files and the
-/// environment are empty.
+/// Known are assignments of words and lists, `export`, `+=`, defaults such as `${1:-8}`, whole-number arithmetic, `if`, `&&` and
+/// `||` with tests of words and numbers, `case`, `for` over known words, and here-documents. Files that the script sources are
+/// read beside it. Outputs of commands, other files and the environment are empty. What else there is, is noted.
 struct ShellScript {
     /// A command: its words.
     typealias Command = [PlacedText]
 
     private(set) var commands: [Command] = []
     /// Values of variables at the end of the script.
-    private(set) var variables: [String: [PlacedText]] = [:]
+    var variables: [String: [PlacedText]] = [:]
     /// What the environment would decide, and how it was decided without it.
-    private(set) var decisions = ShellDecisions()
-    private var tokens: [ShellLexer.Token]
-    private var next = 0
-    private var depth = 0
+    var decisions = ShellDecisions()
+    var tokens: [ShellLexer.Token]
+    var next = 0
+    var depth = 0
+    /// What is not known of the values of variables.
+    var gaps: [String: [ShellDecisions.Gap]] = [:]
+    /// Whether the last command succeeded; nil: only running it tells.
+    var succeeded: Bool?
+    /// Statements that loops may repeat in all.
+    var repeats = 10_000
     /// Expansions nest no deeper.
-    private static let deepest = 64
+    static let deepest = 64
     /// Letters that all expansions together may make.
-    private var budget = 4_000_000
+    var budget = 4_000_000
 
     /// The folder of the script.
     private let folder: String?
@@ -38,27 +44,71 @@ struct ShellScript {
             path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
         }
         while next < tokens.count { statement(isTaken: true) }
+        for (name, gaps) in gaps { decisions.attach(gaps, to: variables[name] ?? []) }
     }
 
-    private var current: ShellLexer.Token? { next < tokens.count ? tokens[next] : nil }
+    var current: ShellLexer.Token? { next < tokens.count ? tokens[next] : nil }
 
     private static let separators: Set<String> = [";", ";;", "&", "&&", "||", "|"]
 
-    private mutating func statement(isTaken: Bool) {
+    /// A statement, and those that `&&` and `||` bind to it.
+    mutating func statement(isTaken: Bool) {
+        simple(isTaken: isTaken)
+        guard depth < Self.deepest else { return }
+        depth += 1
+        defer { depth -= 1 }
+        while case .symbol(let symbol)? = current, symbol == "&&" || symbol == "||" {
+            next += 1
+            while current == .newline { next += 1 }
+            let line = current?.line ?? 1
+            // A program is taken to succeed.
+            let follows = (succeeded ?? true) == (symbol == "&&")
+            let first = next
+            let before = succeeded
+            simple(isTaken: isTaken && follows)
+            guard isTaken, !follows, first <= tokens.count else { continue }
+            succeeded = before
+            if before == nil, tokens[first..<max(first, min(next, tokens.count))].contains(where: Self.isAssignment) {
+                decisions.branches.append(("command", line, "succeeds"))
+            }
+        }
+    }
+
+    private static func isAssignment(_ token: ShellLexer.Token) -> Bool {
+        guard case .word(let fragments, _, _, _) = token, case .text(let text)? = fragments.first else { return false }
+        let name = text.string.prefix { $0 != "=" }
+        return name.count < text.letters.count && !name.isEmpty
+            && name.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "+" }
+    }
+
+    private mutating func simple(isTaken: Bool) {
         guard let token = current else { return }
         switch token {
-        case .newline, .symbol:
-            next += 1
-        case .word:
+        case .symbol("("): group(until: .symbol(")"), isTaken: isTaken)
+        case .newline, .symbol, .document: next += 1
+        case .word(_, _, let line, _):
             switch token.text {
             case "if": condition(isTaken: isTaken)
-            case "then", "do", "else", "{", "}", "fi", "done": next += 1
+            case "case": choice(isTaken: isTaken)
+            case "for", "select": forLoop(isTaken: isTaken)
+            case "while", "until":
+                if isTaken { decisions.skip(Self.once("\(token.text ?? "while") … done"), line: line) }
+                next += 1
+            case "function":
+                if isTaken { decisions.skip(Self.once("a function"), line: line) }
+                next += 2
+            case "{": group(until: "}", isTaken: isTaken)
+            case "then", "do", "else", "}", "fi", "done", "esac": next += 1
+            case _
+            where next + 2 < tokens.count && tokens[next + 1] == .symbol("(") && tokens[next + 2] == .symbol(")"):
+                if isTaken { decisions.skip(Self.once("a function"), line: line) }
+                next += 3
             default: command(isTaken: isTaken)
             }
         }
     }
 
-    private mutating func condition(isTaken: Bool) {
+    mutating func condition(isTaken: Bool) {
         guard depth < Self.deepest else {
             next += 1
             return
@@ -70,7 +120,9 @@ struct ShellScript {
         func decide(_ script: inout ShellScript, at line: Int) -> Bool {
             script.decisions.isOpen = false
             let holds = script.test()
-            if isTaken, !isDone, script.decisions.isOpen { script.decisions.branches.append((line, holds)) }
+            if isTaken, !isDone, script.decisions.isOpen {
+                script.decisions.branches.append(("if", line, holds ? "holds" : "does not hold"))
+            }
             return holds
         }
         var line = current?.line ?? 1
@@ -111,6 +163,7 @@ struct ShellScript {
                     if !words.isEmpty { add(decided(words)) }
                     (operation, words) = (symbol, [])
                 }
+            case .document: continue
             case .word(let fragments, _, _, _):
                 if token.text == "then" {
                     if !words.isEmpty { add(decided(words)) }
@@ -123,7 +176,7 @@ struct ShellScript {
     }
 
     /// Whether a test holds. What asks for files, or is no test, is open.
-    private mutating func decided(_ words: [String]) -> Bool {
+    mutating func decided(_ words: [String]) -> Bool {
         let inner = words.filter { !["[", "]", "[[", "]]", "test", "!"].contains($0) }
         if inner.count == 2, inner[0] != "-n", inner[0] != "-z" { decisions.isOpen = true }
         if inner.count > 3 || words.count == inner.count && inner != ["true"] && inner != ["false"] {
@@ -158,33 +211,71 @@ struct ShellScript {
 
     private mutating func command(isTaken: Bool) {
         var words: Command = []
+        // The words of a test, in which an empty one stands for itself.
+        var tested: [String] = []
+        var document: [PlacedText]?
+        var isDeclaration = false
+        let place = current?.line ?? 1
+        let raised = decisions.raised
+        let wasOpen = decisions.isOpen
+        (decisions.raised, decisions.isOpen) = ([], false)
+        defer {
+            decisions.raised = raised
+            decisions.isOpen = decisions.isOpen || wasOpen
+        }
         loop: while let token = current {
+            let isInside = tested.first == "[[" && tested.last != "]]"
             switch token {
-            case .newline: break loop
+            case .newline: if isInside { next += 1 } else { break loop }
+            case .document(let fragments, let line, let column):
+                next += 1
+                if isTaken { document = [text(of: fragments, at: (line, column))] }
             case .symbol(let symbol):
-                if Self.separators.contains(symbol) { break loop }
+                if isInside {
+                    tested.append(symbol)
+                    next += 1
+                    continue
+                }
+                if Self.separators.contains(symbol) || symbol == ")" { break loop }
                 next += 1
                 // The file of a redirection is no argument.
-                if symbol.hasPrefix("<") || symbol.hasPrefix(">"), case .word? = current { next += 1 }
+                if symbol.hasPrefix("<") || symbol.hasPrefix(">"), case .word(let fragments, _, _, _)? = current {
+                    next += 1
+                    if symbol == "<<<", isTaken { document = expand(fragments) }
+                }
             case .word(let fragments, let isQuoted, let line, let column):
                 next += 1
-                if words.isEmpty, token.text == "export" || token.text == "local" || token.text == "declare" {
+                if words.isEmpty, ["export", "local", "declare", "readonly", "typeset"].contains(token.text) {
+                    isDeclaration = true
+                    continue
+                }
+                if words.isEmpty, isDeclaration, let option = token.text, option.hasPrefix("-") {
+                    if isTaken, option.contains("A") { decisions.skip(Self.lost("declare \(option)"), line: line) }
                     continue
                 }
                 if words.isEmpty, assign(fragments, line: line, column: column, isTaken: isTaken) { continue }
+                if isDeclaration { continue }
                 guard isTaken else {
                     words.append(PlacedText("-", at: (line, column)))
                     continue
                 }
                 let expanded = expand(fragments)
+                tested.append(expanded.map(\.string).joined(separator: " "))
                 words += isQuoted && expanded.isEmpty && !Self.isList(fragments) ? [PlacedText()] : expanded
             }
         }
+        succeeded = nil
         guard isTaken, let first = words.first else { return }
-        if first.string == "source" || first.string == ".", words.count > 1 {
-            source(words[1].string, at: first.place)
-        } else {
-            commands.append(words)
+        decisions.attach(decisions.raised, to: words)
+        switch first.string {
+        case "source", ".": if words.count > 1 { source(words[1].string, at: first.place) }
+        case "[", "[[", "test", "true", "false", "!":
+            let (holds, isKnown) = outcome(tested)
+            succeeded = isKnown ? holds : nil
+            guard isKnown, decisions.isOpen, case .symbol(let symbol)? = current, symbol == "&&" || symbol == "||"
+            else { return }
+            decisions.branches.append(("test", place, holds ? "holds" : "does not hold"))
+        default: if !builtin(words, document: document, line: place) { commands.append(words) }
         }
     }
 
@@ -224,6 +315,9 @@ struct ShellScript {
         else { return false }
         var rest = PlacedText()
         rest.letters = Array(first.letters[(equals + 1)...])
+        let raised = decisions.raised
+        decisions.raised = []
+        defer { decisions.raised = raised }
         var values: [PlacedText]
         var isList = false
         if rest.isEmpty, fragments.count == 1, case .symbol("(")? = current {
@@ -240,6 +334,8 @@ struct ShellScript {
             // A text is put behind a text, a word behind a list.
             values = !isList && old.count == 1 ? [concatenated(old[0], values[0])] : old + values
         }
+        let kept = adds ? gaps[name] ?? [] : []
+        gaps[name] = kept + (ShellDecisions.isSilent(name) ? [] : decisions.raised)
         variables[name] = values
         return true
     }
@@ -258,14 +354,14 @@ struct ShellScript {
             switch token {
             case .symbol(")"): return words
             case .word(let fragments, _, _, _): words += expand(fragments)
-            case .symbol, .newline: continue
+            case .symbol, .newline, .document: continue
             }
         }
         return words
     }
 
     /// A fragment as one text.
-    private mutating func joined(_ fragment: ShellLexer.Fragment) -> PlacedText {
+    mutating func joined(_ fragment: ShellLexer.Fragment) -> PlacedText {
         var text = PlacedText()
         for (index, value) in values(fragment).enumerated() {
             if index > 0 { text += PlacedText(" ", at: value.place) }
@@ -275,13 +371,14 @@ struct ShellScript {
     }
 
     /// A word with its parameters filled in: the words that it makes.
-    private mutating func expand(_ fragments: [ShellLexer.Fragment]) -> [PlacedText] {
+    mutating func expand(_ fragments: [ShellLexer.Fragment]) -> [PlacedText] {
         var words: [PlacedText] = []
         var open: PlacedText?
         for fragment in fragments {
             let values = values(fragment)
             var splits = false
             if case .parameter(_, let isQuoted, _, _) = fragment { splits = !isQuoted }
+            if case .command(_, let isQuoted, _, _) = fragment { splits = !isQuoted }
             let parts = splits ? values.flatMap(\.words) : values
             for (index, part) in parts.enumerated() {
                 if index > 0, let word = open {
@@ -295,12 +392,10 @@ struct ShellScript {
         return words
     }
 
-    private mutating func values(_ fragment: ShellLexer.Fragment) -> [PlacedText] {
+    mutating func values(_ fragment: ShellLexer.Fragment) -> [PlacedText] {
         switch fragment {
         case .text(let text): return [text]
-        case .command:
-            decisions.isOpen = true
-            return []
+        case .command(let text, _, let line, _): return output(of: text, line: line)
         case .arithmetic(let text, let line, let column):
             let known = variables
             var used: [PlacedText] = []
@@ -312,36 +407,5 @@ struct ShellScript {
             return value.map { [PlacedText("\($0)", at: (line, column))] } ?? []
         case .parameter(let text, _, let line, let column): return parameter(text, at: (line, column))
         }
-    }
-
-    private mutating func parameter(_ text: String, at place: (line: Int, column: Int)) -> [PlacedText] {
-        var name = String(text.prefix { $0.isLetter || $0.isNumber || $0 == "_" })
-        if name.isEmpty, let first = text.first { name = String(first) }
-        var rest = text.dropFirst(name.count)
-        for suffix in ["[@]", "[*]"] where rest.hasPrefix(suffix) { rest = rest.dropFirst(suffix.count) }
-        let value = variables[name]
-        let isSet = value.map { !$0.allSatisfy(\.isEmpty) } ?? false
-        if !isSet, rest.hasPrefix(":-") || rest.hasPrefix("-") || rest.hasPrefix(":=") || rest.hasPrefix("=") {
-            let word = rest.drop { ":-=".contains($0) }
-            decisions.isOpen = true
-            decisions.defaults.append((name, String(word), place))
-            guard depth < Self.deepest else { return [] }
-            depth += 1
-            defer { depth -= 1 }
-            guard case .word(let fragments, _, _, _)? = ShellLexer(String(word)).tokens.first else { return [] }
-            return fragments.flatMap { fragment -> [PlacedText] in
-                switch fragment {
-                case .text(let text): return [PlacedText(text.string, at: place)]
-                case .parameter(let inner, _, _, _): return parameter(inner, at: place)
-                default: return values(fragment)
-                }
-            }
-        }
-        guard let value else {
-            decisions.isOpen = true
-            return []
-        }
-        budget -= value.reduce(0) { $0 + $1.letters.count }
-        return budget > 0 ? value : []
     }
 }

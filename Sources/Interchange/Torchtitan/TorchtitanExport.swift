@@ -148,7 +148,10 @@ enum TorchtitanExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
-        let comments = PlainComment.lines(header)
+        let usual = plan.usualWords([
+            .learningRate, .minLearningRate, .warmup, .schedule, .betas, .epsilon, .weightDecay,
+        ])
+        let comments = PlainComment.lines(header + usual)
         let start =
             "# Start it beside \(TorchtitanModule.name).py: PYTHONPATH=. torchrun … -m torchtitan.train @ these words."
         let lines = comments + [start] + arguments(plan, layout: layout, context: context)

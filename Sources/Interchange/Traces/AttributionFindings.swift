@@ -110,7 +110,7 @@ extension Attribution {
     /// The rank's own time, and how much of it lengthens the step.
     private func costs(_ rank: RankFigures) -> String {
         let rest = rank.own - rank.cost
-        guard isWorthSaying(rest) else { return Self.signed(rank.own) }
+        guard isWorthSaying(rest) else { return Self.signed(rank.cost) }
         let isOnly = ranks.count(where: isSlow) == 1
         let place = isOnly ? "in place of waiting" : "in place of waiting or beside other slow ranks"
         return isWorthSaying(rank.cost)

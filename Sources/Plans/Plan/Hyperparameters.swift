@@ -97,7 +97,15 @@ extension Plan {
     /// stated is a tenth of the largest.
     package var training: Hyperparameters {
         var own = train.map { Hyperparameters($0) } ?? hyperparameters ?? Hyperparameters()
-        own.minLearningRate = own.minLearningRate ?? own.learningRate.map { $0 / 10 }
+        own.minLearningRate = own.minLearningRate ?? own.learningRate.map(Self.tenth)
         return own
+    }
+
+    /// A tenth in the digits of the number: 6e-05 of 0.0006, where a division gives 5.9999999999999995e-05.
+    private static func tenth(_ number: Double) -> Double {
+        let parts = number.description.split(separator: "e", maxSplits: 1)
+        let power = parts.count == 2 ? Int(parts[1]) : 0
+        guard let digits = parts.first, let power else { return number / 10 }
+        return Double("\(digits)e\(power - 1)") ?? number / 10
     }
 }

@@ -45,13 +45,27 @@ package enum RunFolder {
         }
         let first = preferred(for: plan)
         var newest: (folder: String, updated: Date)?
-        for number in 1...9999 {
-            let folder = number == 1 ? first : "\(first)-\(number)"
-            guard FileManager.default.fileExists(atPath: folder) else { break }
+        // Any of them may have been removed.
+        for folder in folders(like: first) {
             guard let manifest = (try? RunManifest.read(folder: folder)) ?? nil, manifest.plan == plan else { continue }
             if newest.map({ $0.updated <= manifest.updated }) ?? true { newest = (folder, manifest.updated) }
         }
         return newest?.folder
+    }
+
+    /// The folders `first`, `first-2`, `first-3` and so on that are there, in this order.
+    private static func folders(like first: String) -> [String] {
+        let name = (first as NSString).lastPathComponent
+        let above = (first as NSString).deletingLastPathComponent
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: above)) ?? []
+        let numbers = names.compactMap { other -> Int? in
+            if other == name { return 1 }
+            guard other.hasPrefix(name + "-"), let number = Int(other.dropFirst(name.count + 1)), number > 1,
+                other == "\(name)-\(number)"
+            else { return nil }
+            return number
+        }
+        return numbers.sorted().map { $0 == 1 ? first : "\(first)-\($0)" }
     }
 
     /// The folder `runs/NAME` in the working directory.

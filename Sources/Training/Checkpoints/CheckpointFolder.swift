@@ -82,7 +82,16 @@ package final class CheckpointFolder {
     /// - Throws: if they overlap.
     private func sources(_ key: String) throws(CheckpointProblem) -> [Source] {
         if let latest, latest.key == key { return latest.sources }
-        let sources = (pieces[key] ?? []).flatMap { piece in
+        let parts = pieces[key] ?? []
+        // A short header can claim more runs than memory holds.
+        var count = 0
+        for part in parts {
+            count += part.header.runs
+            guard count <= RunPattern.most else {
+                throw .damaged(path: path, words: "tensor \(key) is in more than \(RunPattern.most) runs")
+            }
+        }
+        let sources = parts.flatMap { piece in
             RunPattern.runs(of: piece.header.patterns).map {
                 Source(run: $0, file: piece.file, start: piece.header.range.lowerBound)
             }
@@ -142,6 +151,18 @@ package final class CheckpointFolder {
                 try files.read(source.file, at: offset, into: target)
                 done = end
             }
+        }
+    }
+
+    /// Makes sure that the parts of a tensor have as many elements as it.
+    func checkCount(_ key: String, size: Int) throws(CheckpointProblem) {
+        var held = 0
+        for piece in pieces[key] ?? [] {
+            held += piece.header.count
+            guard held <= size else { throw .damaged(path: path, words: "parts of tensor \(key) overlap") }
+        }
+        guard held == size else {
+            throw .damaged(path: path, words: "\(size - held) elements of tensor \(key) are missing")
         }
     }
 

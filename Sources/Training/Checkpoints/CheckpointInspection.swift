@@ -1,5 +1,6 @@
 package import Foundation
 internal import Models
+internal import Output
 internal import Plans
 internal import Reading
 internal import Tensors
@@ -47,13 +48,27 @@ extension CheckpointFolder {
     /// Makes sure that every tensor of the model is whole.
     /// - Parameter reads: whether all tensors are read and compared with their checksums.
     package func checkTensors(reads: Bool) throws(CheckpointProblem) {
-        for tensor in ParameterLayout.allTensors(model: manifest.model) where pieces[tensor.name] == nil {
-            throw .damaged(path: path, words: "tensor \(tensor.name) is missing")
+        for tensor in ParameterLayout.allTensors(model: manifest.model) {
+            guard pieces[tensor.name] != nil else {
+                throw .damaged(path: path, words: "tensor \(tensor.name) is missing")
+            }
+            for kind in StateKind.allCases {
+                let key = tensor.name + kind.suffix
+                guard let header = pieces[key]?.first?.header, header.shape != tensor.shape else { continue }
+                throw .damaged(
+                    path: path, words: "tensor \(key) has the shape \(header.shape), and its model's is \(tensor.shape)"
+                )
+            }
         }
         for (key, parts) in pieces.sorted(by: { $0.key < $1.key }) {
             let size = parts[0].header.shape.reduce(1, *)
+            // Headers alone say how many elements there are, without a list of all runs.
+            guard reads else {
+                try checkCount(key, size: size)
+                continue
+            }
             try checkCover(key, size: size)
-            if reads { for part in parts { try check(part) } }
+            for part in parts { try check(part) }
         }
     }
 }
@@ -62,7 +77,12 @@ extension CheckpointFolder {
 package enum CheckpointConversion {
     /// - Parameter state: whether the optimizer's moments are written too.
     package static func write(_ folder: CheckpointFolder, to path: String, state: Bool) throws {
-        try folder.checkTensors(reads: false)
+        try checkTarget(path, of: folder)
+        do throws(CheckpointProblem) {
+            try folder.checkTensors(reads: false)
+        } catch {
+            throw error.error
+        }
         let model = folder.manifest.model
         let kinds: [StateKind] = state ? StateKind.allCases : [.weight]
         let file = try RecordFile(path: path, grows: false)
@@ -101,5 +121,20 @@ package enum CheckpointConversion {
             try file.write(UnsafeRawBufferPointer(start: base, count: count * part.format.bytes))
         }
         try file.commit()
+    }
+
+    /// Refuses a file that lies in a checkpoint, or is one of the files that are read.
+    private static func checkTarget(_ path: String, of folder: CheckpointFolder) throws(TrainingError) {
+        var above = (RunFolder.absolute(path) as NSString).deletingLastPathComponent
+        var isInside = false
+        while !isInside, above.count > 1 {
+            isInside = Checkpoint.isCheckpoint(above)
+            above = (above as NSString).deletingLastPathComponent
+        }
+        let read = [CheckpointManifest.name] + folder.manifest.files.map(\.name)
+        let target = FileIdentity(path)
+        guard isInside || target != nil && read.contains(where: { FileIdentity(folder.path + "/" + $0) == target })
+        else { return }
+        throw .file(path: path, reason: "is a file of a checkpoint, or lies in one; name another file with --to")
     }
 }

@@ -1,5 +1,5 @@
 internal import Foundation
-internal import Plans
+package import Plans
 
 /// The checkpoints that lie in folders, looked at without opening their tensors.
 package enum CheckpointList {
@@ -29,33 +29,104 @@ package enum CheckpointList {
     /// Whether a folder is a checkpoint of `run`.
     static func isOf(_ run: String?, _ path: String) -> Bool { run != nil && self.run(of: path) == run }
 
-    /// Whether a run's folder, or a checkpoint, is of the run whose manifest lies in `folder`.
-    static func belongs(_ path: String, to manifest: RunManifest, in folder: String) -> Bool {
-        path == folder || path.hasPrefix(folder + "/")
-            || manifest.checkpoints.contains { RunFolder.path(of: $0.file, in: folder).hasPrefix(path) }
-            || isOf(manifest.run, path)
+    /// The places of the checkpoints that a manifest in `folder` lists.
+    private static func listed(_ manifest: RunManifest?, in folder: String) -> [String] {
+        (manifest?.checkpoints ?? []).map { RunFolder.path(of: $0.file, in: folder) }
     }
 
-    /// The checkpoints that a run may go on from, the newest first.
+    /// Whether a checkpoint is of a run: it has the run's number, or cannot be read and lies where the run's manifest says.
+    private static func isOf(_ manifest: RunManifest, listed: [String], _ path: String) -> Bool {
+        run(of: path).map { $0 == manifest.run } ?? listed.contains(path)
+    }
+
+    /// Whether a checkpoint is of the run whose manifest lies in `folder`.
+    static func isOf(_ manifest: RunManifest, in folder: String, _ path: String) -> Bool {
+        isOf(manifest, listed: listed(manifest, in: folder), path)
+    }
+
+    /// The checkpoints that a run goes on from, the newest first. They are all of one run.
+    /// - Parameters:
+    ///   - path: a checkpoint, a run's folder, or a folder of checkpoints.
+    ///   - own: the run that goes on, whose manifest lies in `folder`; nil: a run of its own begins there.
+    ///   - besides: a further folder of checkpoints.
+    /// - Throws: if they are of several runs, or of another run than the one that goes on.
+    package static func resumable(
+        at path: String, own: RunManifest?, in folder: String, besides: String? = nil
+    ) throws(TrainingError) -> [String] {
+        let found = candidates(at: path, besides: besides)
+        guard let own else {
+            let runs = Dictionary(grouping: found.filter { run(of: $0) != nil }) { run(of: $0) ?? "" }
+            guard runs.count > 1 else { return found }
+            let newest = runs.values.compactMap(\.first).sorted()
+            throw .file(
+                path: path,
+                reason: "holds checkpoints of \(runs.count) runs; name one of them, or its run's folder "
+                    + "(the newest of each: \(newest.joined(separator: ", ")))")
+        }
+        // The run has gone on from before it since, and its log has no steps up to there.
+        if run(of: path) == own.run, (path as NSString).lastPathComponent.hasPrefix(aside) {
+            throw .file(
+                path: path,
+                reason: "was set aside when the run went on from an older one; name another --folder for its run")
+        }
+        let places = listed(own, in: folder)
+        let kept = found.filter { isOf(own, listed: places, $0) || run(of: $0) == nil && $0.hasPrefix(folder + "/") }
+        let there = (try? RunManifest.read(folder: path)) ?? nil
+        guard kept.isEmpty && !found.isEmpty || there != nil && there?.run != own.run else { return kept }
+        throw .file(
+            path: folder,
+            reason: "holds another run than \(path) is of; name another folder with --folder, or replace that run "
+                + "with --overwrite")
+    }
+
+    /// All checkpoints at a path, the newest first; in a run's folder those of the run.
     /// - Parameters:
     ///   - path: a checkpoint, a run's folder, or a folder of checkpoints.
     ///   - besides: a further folder of checkpoints.
     package static func candidates(at path: String, besides: String? = nil) -> [String] {
         let isNamed = Checkpoint.step(of: (path as NSString).lastPathComponent) != nil
         if Checkpoint.isCheckpoint(path) || isNamed && FileManager.default.fileExists(atPath: path) { return [path] }
-        let manifest = try? RunManifest.read(folder: path)
-        let listed = (manifest?.checkpoints ?? []).map { RunFolder.path(of: $0.file, in: path) }
+        let manifest = (try? RunManifest.read(folder: path)) ?? nil
+        let listed = listed(manifest, in: path)
         var folders = manifest == nil ? [path] : listed.map { ($0 as NSString).deletingLastPathComponent }
         folders += [path + "/" + RunFolder.checkpoints] + (besides.map { [$0] } ?? [])
         var found: [String] = []
         for folder in Set(folders) {
             for name in Checkpoint.checkpoints(in: folder) where !name.hasSuffix(".safetensors") {
                 let place = folder + "/" + name
-                // One that cannot be read counts where it is known to be the run's.
-                if manifest == nil || listed.contains(place) || isOf(manifest?.run, place) { found.append(place) }
+                if manifest.map({ isOf($0, listed: listed, place) }) ?? true { found.append(place) }
             }
         }
         return found.sorted { step($0) > step($1) }
+    }
+
+    /// How the names of checkpoints begin that a run has left behind.
+    private static let aside = "abandoned-"
+
+    /// Gives the checkpoints after `step` names under which nothing takes them for the run's: `abandoned-step-000020`.
+    /// - Returns: the new names.
+    package static func setAside(_ paths: [String], after step: Int) throws(TrainingError) -> [String] {
+        let later = paths.filter { self.step($0) > step }.sorted()
+        var moved: [String] = []
+        for path in later {
+            let above = (path as NSString).deletingLastPathComponent
+            let first = above + "/" + aside + (path as NSString).lastPathComponent
+            var (target, number, status) = (first, 1, stat())
+            while lstat(target, &status) == 0 {
+                number += 1
+                target = "\(first)-\(number)"
+            }
+            guard rename(path, target) == 0 else {
+                // It had two names, through a link.
+                if errno == ENOENT { continue }
+                throw .write(path: path, reason: InputFile.lastError)
+            }
+            moved.append(target)
+        }
+        for folder in Set(moved.map { ($0 as NSString).deletingLastPathComponent }) {
+            try DiskFile.sync(folder: folder)
+        }
+        return moved
     }
 
     private static func step(_ path: String) -> Int { Checkpoint.step(of: (path as NSString).lastPathComponent) ?? 0 }

@@ -85,6 +85,10 @@ package struct RunPattern: Hashable, Sendable {
     /// Elements of all runs. They lie inside a tensor, so that the number is no larger than its.
     var total: Int { count * repeats }
 
+    /// The most runs of a tensor in a checkpoint. One that is cut along its columns has a run a row, group and rank: far
+    /// fewer.
+    static let most = 1 << 23
+
     /// The runs of patterns, which are held one behind the other.
     package static func runs(of patterns: [RunPattern]) -> [ElementRun] {
         var (runs, local): ([ElementRun], Int) = ([], 0)

@@ -18,6 +18,8 @@ package struct ShardHeader {
         package var range = 0..<0
 
         package var count: Int { patterns.reduce(0) { $0 + $1.total } }
+        /// Runs of all patterns: no more than elements.
+        var runs: Int { patterns.reduce(0) { $0 + $1.repeats } }
 
         /// The shape it has in the file: the tensor's own if it is whole, rows of it, or a list of numbers.
         var storedShape: [Int] {

@@ -10,6 +10,8 @@ package struct CheckpointPace {
     private let meanTimeBetweenFailures: Double?
     /// With `every: auto`, the next step to save after.
     private var next: Int
+    /// Steps done when the last save began.
+    private var begun = 0
     /// Time of the steps but the first, which also warms up libraries and memory.
     private var seconds = 0.0
     private var steps = -1
@@ -34,9 +36,10 @@ package struct CheckpointPace {
         return checkpoint.every.map { done % $0 == 0 } ?? (done >= next)
     }
 
-    /// Collective. Sets the next step to save after, once a checkpoint after `done` steps is on the disk.
+    /// Collective. Sets the next step to save after, once a checkpoint is on the disk. The interval counts from the step after
+    /// which its save began.
     /// - Parameter saved: what it took, on rank 0.
-    package mutating func saved(_ saved: SavedCheckpoint?, done: Int, over world: Communicator) throws(MPIError) {
+    package mutating func saved(_ saved: SavedCheckpoint?, over world: Communicator) throws(MPIError) {
         guard let checkpoint = settings.checkpoint, checkpoint.every == nil else { return }
         var interval = 1.0
         if let saved, let between = meanTimeBetweenFailures, steps > 0 {
@@ -46,9 +49,13 @@ package struct CheckpointPace {
             interval = max(wanted, saved.seconds) / (seconds / Double(steps))
         }
         let steps = try world.broadcast(Int64(Int(saturating: max(1, interval.rounded()))), from: 0)
-        next = done.addingReportingOverflow(Int(steps)).partialValue
+        let (after, isFar) = begun.addingReportingOverflow(Int(steps))
+        next = isFar ? .max : after
     }
 
-    /// Keeps a save from beginning until `saved` has been called.
-    package mutating func wait() { if settings.checkpoint?.every == nil { next = .max } }
+    /// A save begins after `done` steps. None is due until `saved` has been called.
+    package mutating func began(after done: Int) {
+        begun = done
+        if settings.checkpoint?.every == nil { next = .max }
+    }
 }

@@ -31,19 +31,19 @@ package struct CheckpointSaving {
         let isLast = trainer.stops || done == settings.steps
         let isDue = pace.isDue(after: done) || isLast
         // One copy of the state at a time: a save that is due waits for the one before.
-        if trainer.saver.isPending, trainer.isWritten || isDue { complete += try finish(trainer, done) }
+        if trainer.saver.isPending, trainer.isWritten || isDue { complete += try finish(trainer) }
         guard isDue else { return complete }
-        pace.wait()
+        pace.began(after: done)
         try trainer.beginCheckpoint(
             at: recorder?.checkpointPath(steps: done) ?? "", try recorder.map { try manifest($0, trainer, step: done) })
-        if isLast || !trainer.saver.isAsynchronous { complete += try finish(trainer, done) }
+        if isLast || !trainer.saver.isAsynchronous { complete += try finish(trainer) }
         return complete
     }
 
-    private mutating func finish(_ trainer: Trainer, _ done: Int) throws -> [SavedCheckpoint] {
+    private mutating func finish(_ trainer: Trainer) throws -> [SavedCheckpoint] {
         let saved = try trainer.saver.finish()
         if let saved { try recorder?.addCheckpoint(saved) }
-        try pace.saved(saved, done: done, over: trainer.world)
+        try pace.saved(saved, over: trainer.world)
         return saved.map { [$0] } ?? []
     }
 

@@ -66,13 +66,10 @@ struct RunClaim {
                             + "name another train.checkpoint.path")
                 }
             }
-            let others = Set((resumed?.checkpoints ?? []).map { RunFolder.path(of: $0.file, in: folder) })
             checkpoints = Self.checkpoints(in: directory, settings, besides: request.files.options.map(\.path))
             if !request.overwrites {
                 try Self.refuseCheckpoints(
-                    checkpoints.filter { path in
-                        !others.contains(path) && !CheckpointList.isOf(resumed?.run, path)
-                    })
+                    checkpoints.filter { path in resumed.map { !CheckpointList.isOf($0, in: folder, path) } ?? true })
             }
         }
         try checkInputs(checkpoints)

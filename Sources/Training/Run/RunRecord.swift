@@ -61,6 +61,14 @@ final class RunRecord: Sendable {
         }
     }
 
+    /// Takes on the number and the beginning of the run that goes on.
+    func goesOn(run: String?, started: Date) {
+        state.withLock { state in
+            if let run { state.manifest.run = run }
+            state.manifest.started = started
+        }
+    }
+
     /// Changes the manifest and writes it.
     func change(_ change: (inout RunManifest) -> Void) throws {
         try state.withLock { state throws in

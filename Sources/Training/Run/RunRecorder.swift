@@ -54,14 +54,12 @@ package final class RunRecorder {
         (folder, isClaimed) = try RunFolder.take(
             settings.folder, for: plan.name, overwrites: request.overwrites, resume: request.resume)
         checkpoint = settings.checkpoint
-        directory = settings.checkpoint?.path ?? folder + "/" + RunFolder.checkpoints
+        directory = settings.checkpoint?.path.map(RunFolder.absolute) ?? folder + "/" + RunFolder.checkpoints
         var manifest = RunManifest(
             plan: plan.name, identity: request.identity, program: request.program, steps: settings.steps,
             processes: request.processes, data: RunFolder.absolute(settings.data),
             host: ProcessInfo.processInfo.hostName, process: getpid(), started: Date())
-        let earlier = request.resume == nil || request.overwrites ? nil : try RunManifest.read(folder: folder)
-        manifest.run = earlier?.run ?? UUID().uuidString.lowercased()
-        if let earlier { manifest.started = earlier.started }
+        manifest.run = UUID().uuidString.lowercased()
         let record = RunRecord(manifest, folder: folder)
         self.record = record
         if isClaimed { record.made(folders: [folder]) }
@@ -73,35 +71,52 @@ package final class RunRecorder {
             record.discard()
             throw error
         }
+        // What the folder holds is known for sure only under its lock.
+        let earlier = claim.resumed
+        if let earlier { record.goesOn(run: earlier.run, started: earlier.started) }
         let first: @Sendable () -> Void = { record.noteInterruption() }
         TerminationSignals.listen(first: checkpoint == nil ? nil : first) { record.interrupt() }
         guard let resume = request.resume, !request.overwrites || !resume.isEmpty else { return }
-        if !resume.isEmpty, let earlier, !CheckpointList.belongs(RunFolder.absolute(resume), to: earlier, in: folder) {
+        do throws(TrainingError) {
+            candidates = try CheckpointList.resumable(
+                at: resume.isEmpty ? folder : RunFolder.absolute(resume), own: earlier, in: folder,
+                besides: earlier == nil ? nil : directory)
+        } catch {
             record.discard()
-            throw TrainingError.file(
-                path: folder,
-                reason:
-                    "holds another run than \(resume) is of; name another folder with --folder, or replace that run "
-                    + "with --overwrite")
+            throw error
         }
-        candidates = CheckpointList.candidates(
-            at: resume.isEmpty ? folder : RunFolder.absolute(resume),
-            besides: claim.resumed == nil ? nil : checkpoint?.path.map(RunFolder.absolute))
         // Only a run that has saved nothing yet may begin again in its folder.
         guard candidates.isEmpty else { return }
-        let isMissing = !resume.isEmpty && !FileManager.default.fileExists(atPath: RunFolder.absolute(resume))
-        guard isMissing || earlier?.checkpoints.isEmpty == false else { return }
+        if let reason = Self.whyNoRun(resume, folder: folder) {
+            record.discard()
+            throw TrainingError.file(path: resume, reason: reason)
+        }
+        guard earlier?.checkpoints.isEmpty == false else { return }
         record.discard()
         throw TrainingError.file(
-            path: isMissing ? resume : folder,
-            reason: isMissing
-                ? "there is no such checkpoint or run to go on from"
-                : "the run's checkpoints are gone, or are weights alone, which earlier releases saved; "
-                    + "--overwrite begins again")
+            path: folder,
+            reason: "the run's checkpoints are gone, or are weights alone, which earlier releases saved; "
+                + "--overwrite begins again")
+    }
+
+    /// Why there can be no run at a path that was named to go on from; nil: there is one, or the run's own folder, which may be
+    /// yet to come.
+    private static func whyNoRun(_ path: String, folder: String) -> String? {
+        let place = RunFolder.absolute(path)
+        guard !path.isEmpty, place != folder else { return nil }
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: place, isDirectory: &isFolder) else {
+            return "there is no such checkpoint or run to go on from"
+        }
+        if !isFolder.boolValue { return "is a file; name the run's folder or that of one of its checkpoints" }
+        return (try? RunManifest.read(folder: place)) ?? nil == nil
+            ? "is neither a run's folder nor a checkpoint, and holds no checkpoints" : nil
     }
 
     /// The checkpoints that the run may go on from, the newest first.
     package private(set) var candidates: [String] = []
+    /// The checkpoints that the run has left behind by going on from an older one, by their new names.
+    package private(set) var abandoned: [String] = []
     package var program: String { claim.request.program }
     /// The number of the run, which its checkpoints repeat.
     package var run: String { record.manifest.run ?? "" }
@@ -119,36 +134,53 @@ package final class RunRecorder {
         // As the user spells it, which messages repeat.
         let ownLog = folder + "/" + RunFolder.log
         let others = [claim.request.log].compactMap(\.self).filter { RunFolder.absolute($0) != ownLog }
-        let further = try more()
-        if let further { record.made(file: further) }
         func owns(_ path: String) -> Bool { RunClaim.owns(path, claim.resumed, in: folder) }
         if !claim.request.overwrites {
             for log in others where !owns(log) { try RunClaim.refuseExisting(log, "is there already") }
         }
+        // Before the logs are cut: a later start would go on from these, behind a gap in the logs.
+        let own =
+            claim.resumed == nil
+            ? []
+            : CheckpointList.candidates(at: folder, besides: directory).filter {
+                CheckpointList.isOf(run, $0) || ownCheckpoint(relative($0)) != nil
+            }
+        abandoned = try CheckpointList.setAside(own, after: start)
+        let further = try more()
+        if let further { record.made(file: further) }
         let otherLogs = try others.map { log in
             try record.make(log) { try MetricsLog(path: log, from: owns(log) ? start : 0) }
         }
         claim.clear()
+        if claim.resumed != nil || claim.request.overwrites {
+            for path in CheckpointList.unfinished(in: directory) { DiskFile.remove(folder: path) }
+        }
         logs = [try record.make(ownLog) { try MetricsLog(path: ownLog, from: start) }] + otherLogs
         try copyPlan()
         let files = [RunFolder.plan, RunFolder.log].map { folder + "/" + $0 } + others + [further].compactMap(\.self)
         var names = files.filter(Self.isRegular).map(relative)
         for name in claim.resumed?.files ?? [] where !names.contains(name) { names.append(name) }
-        try record.writeFirst(files: names, checkpoints: resumedCheckpoints(until: start), step: start)
+        try record.writeFirst(files: names, checkpoints: resumedCheckpoints(own, until: start), step: start)
     }
 
     /// The checkpoints of the run that goes on, the oldest first: those that its manifest names, and those that it had saved when
-    /// it was killed before it could name them. What it had begun to save is removed.
-    private func resumedCheckpoints(until step: Int) -> [RunManifest.Checkpoint] {
+    /// it was killed before it could name them. Each is there once.
+    private func resumedCheckpoints(_ own: [String], until step: Int) -> [RunManifest.Checkpoint] {
         guard let resumed = claim.resumed else { return [] }
-        var found = resumed.checkpoints
-        for path in candidates where CheckpointList.isOf(resumed.run, path) {
-            let file = relative(path)
-            guard !found.contains(where: { $0.file == file }), let (step, bytes, sum) = CheckpointList.facts(of: path)
-            else { continue }
-            found.append(RunManifest.Checkpoint(step: step, file: file, bytes: bytes, sha256: sum))
+        var found: [RunManifest.Checkpoint] = []
+        func add(_ entry: RunManifest.Checkpoint) {
+            let place = FileIdentity(RunFolder.path(of: entry.file, in: folder))
+            let isKnown = found.contains { other in
+                other.file == entry.file
+                    || place != nil && FileIdentity(RunFolder.path(of: other.file, in: folder)) == place
+            }
+            if !isKnown { found.append(entry) }
         }
-        for path in CheckpointList.unfinished(in: directory) { DiskFile.remove(folder: path) }
+        for entry in resumed.checkpoints { add(entry) }
+        for path in own where CheckpointList.isOf(resumed.run, path) {
+            guard let (step, bytes, sum) = CheckpointList.facts(of: path) else { continue }
+            add(RunManifest.Checkpoint(step: step, file: relative(path), bytes: bytes, sha256: sum))
+        }
         return found.filter { $0.step <= step }.sorted { $0.step < $1.step }
     }
 
@@ -192,8 +224,24 @@ package final class RunRecorder {
         }
         let surplus = record.manifest.checkpoints.dropLast(max(checkpoint?.keep ?? 1, 1))
         guard !surplus.isEmpty else { return }
-        for old in surplus { DiskFile.remove(checkpoint: RunFolder.path(of: old.file, in: folder)) }
+        let kept = FileIdentity(saved.path)
+        for old in surplus {
+            guard let path = ownCheckpoint(old.file), FileIdentity(path) != kept else { continue }
+            DiskFile.remove(checkpoint: path)
+        }
         try record.change { $0.checkpoints.removeFirst(surplus.count) }
+    }
+
+    /// The path of a checkpoint that the manifest lists, if it lies in the run's folder or in its directory of checkpoints.
+    /// Anyone can have written a manifest that names others.
+    private func ownCheckpoint(_ file: String) -> String? {
+        let path = RunFolder.path(of: file, in: folder)
+        for root in [folder, directory] where path.hasPrefix(root + "/") {
+            let name = String(path.dropFirst(root.count + 1))
+            guard Checkpoint.step(of: (name as NSString).lastPathComponent) != nil else { continue }
+            if let own = RunFolder.ownFolder(name, in: root) { return own }
+        }
+        return nil
     }
 
     /// Writes into the manifest how the run ended, after `steps` steps.

@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// A signal handler may use only global atomics, so the state is static and one forwarding is active at a time.
 struct SignalForwarding {
-    private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+    private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
     /// The child process; 0 while there is none.
     private static let child = Atomic<Int32>(0)
     /// The last signal received; 0 if none.
@@ -33,7 +33,7 @@ struct SignalForwarding {
             signal(number) { number in
                 SignalForwarding.received.store(number, ordering: .sequentiallyConsistent)
                 let asks = SignalForwarding.asksFirst.exchange(false, ordering: .sequentiallyConsistent)
-                SignalForwarding.tell(asks ? SIGUSR2 : number)
+                SignalForwarding.tell(asks ? SIGUSR2 : SignalForwarding.ending(number))
                 alarm(asks ? SignalForwarding.savingGrace : SignalForwarding.grace)
             }
         }
@@ -45,7 +45,7 @@ struct SignalForwarding {
         Self.child.store(process, ordering: .sequentiallyConsistent)
         let early = Self.received.load(ordering: .sequentiallyConsistent)
         // It came before the child was there: there is nothing to save.
-        if early != 0 { Self.tell(early) }
+        if early != 0 { Self.tell(Self.ending(early)) }
     }
 
     /// Restores the default handling of the signals.
@@ -60,7 +60,10 @@ struct SignalForwarding {
 
     private static func tell(_ number: Int32) {
         let process = child.load(ordering: .sequentiallyConsistent)
-        // mpirun ends its ranks on SIGINT and SIGTERM; where it is killed, they end themselves.
-        if process > 0 { kill(process, number == SIGHUP || number == SIGQUIT ? SIGTERM : number) }
+        if process > 0 { kill(process, number) }
     }
+
+    /// The signal that ends the child where this process was asked to end by `number`. mpirun ends its ranks on SIGINT and
+    /// SIGTERM, and passes SIGUSR1 and SIGUSR2 on; where it is killed, they end themselves.
+    private static func ending(_ number: Int32) -> Int32 { number == SIGINT ? SIGINT : SIGTERM }
 }
