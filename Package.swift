@@ -151,10 +151,10 @@ let package = Package(
                 "Planner", "Costs", "Simulator", "Reports", "Interchange", "PricingSupport", "TestSupport",
             ],
             swiftSettings: strict),
-        .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: tests),
+        .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "MPI", "TestSupport"],
-            swiftSettings: tests),
+            swiftSettings: strict),
         .testTarget(
             name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: tests),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: strict),
