@@ -34,6 +34,14 @@ extension Communicator {
         return value
     }
 
+    /// Collective.
+    /// - Returns: the words of the first rank that has any, on every rank; nil: no rank has.
+    package func firstProblem(_ words: String?) throws(MPIError) -> String? {
+        let flags: [Int64] = try allGather(words == nil ? 0 : 1)
+        guard let rank = flags.firstIndex(of: 1) else { return nil }
+        return String(decoding: try broadcast(bytes: Array((words ?? "").utf8), from: rank), as: UTF8.self)
+    }
+
     /// Gives every rank the root's bytes. The others need not know how many: the length goes first.
     package func broadcast(bytes: [UInt8], from root: Int) throws(MPIError) -> [UInt8] {
         let count = try broadcast(Int64(bytes.count), from: root)

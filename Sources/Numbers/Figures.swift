@@ -35,10 +35,15 @@ package enum Figures {
         return fixed(value, size >= 100 ? 0 : (size >= 10 ? 1 : (size >= 1 ? 2 : 3)))
     }
 
+    /// Digits with zeros before them, so that there are `count` at least.
+    package static func padded(_ digits: String, to count: Int) -> String {
+        String(repeating: "0", count: max(0, count - digits.count)) + digits
+    }
+
     /// The decimal number `count` · 10^−`digits`: 1234 hundredths are `12.34`.
     package static func decimal(_ count: Int, _ digits: Int, isGrouped: Bool = false) -> String {
         let text = String(count.magnitude)
-        let padded = String(repeating: "0", count: max(0, digits + 1 - text.count)) + text
+        let padded = Self.padded(text, to: digits + 1)
         let whole = padded.dropLast(digits)
         return (count < 0 ? "-" : "") + (isGrouped ? grouped(whole) : String(whole)) + "." + padded.suffix(digits)
     }

@@ -52,9 +52,7 @@ struct CheckpointCommand: ParsableCommand {
     }
 
     private static func json(_ texts: [String: String], _ counts: [String: Int]) throws -> String {
-        let object = texts.merging(counts.mapValues { $0 as Any }.mapValues { "\($0)" }) { text, _ in text }
-        var values: [String: Any] = object
-        for (key, count) in counts { values[key] = count }
+        let values = (texts as [String: Any]).merging(counts) { text, _ in text }
         let data = try JSONSerialization.data(
             withJSONObject: values, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
         return String(decoding: data, as: UTF8.self) + "\n"

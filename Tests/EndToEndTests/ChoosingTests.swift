@@ -50,7 +50,7 @@ import Testing
         #expect(costs.count == 5 && costs == costs.sorted())
     }
 
-    /// What is assumed of the software stands in the answer: constants that few runs fix, or prices on other software.
+    /// Assumptions about the software stand in the answer: constants that few runs fix, or prices on other software.
     @Test func assumptionsOnTheSoftwareAreSaid() throws {
         let folder = try TemporaryFolder()
         func plan(_ framework: String) throws -> (text: String, document: [String: Any]) {

@@ -74,7 +74,7 @@ import Testing
         for (index, (plan, cluster, devices)) in plans.enumerated() {
             let out = folder["\(target)-\(index)"]
             let outcome = try program.run(["export", plan, "--to", target, "--nearest", "--out", out, "--json"])
-            // What the target cannot say at all is an error of its own.
+            // A feature that the target cannot say at all is an error of its own.
             guard outcome.exitCode == 0 else { continue }
             let export = try #require(
                 try JSONDecoder().decode(Exports.self, from: Data(outcome.output.utf8)).exports.first)
@@ -156,7 +156,7 @@ import Testing
         let names = try FileManager.default.contentsOfDirectory(atPath: out)
         #expect(
             ["megatron-lm.sh", "job.sbatch", "schedule.csv", "gpt-neox.yml"].allSatisfy(names.contains), "\(names)")
-        // The same again changes nothing, so that it is no clash.
+        // A second export of one plan changes nothing, so that it is no clash.
         #expect(try export("megatron-lm").exitCode == 0)
         // The Trainer has a configuration of DeepSpeed of its own.
         let other = try export("transformers")
@@ -239,7 +239,7 @@ import Testing
         for line in lines { #expect(text.contains(line), "\(line) in \(text)") }
     }
 
-    /// What the plan states of its run does not depend on the software that runs the files.
+    /// Settings of the run that a plan states do not depend on the software that runs the files.
     @Test func statedCheckpointsStay() throws {
         let folder = try TemporaryFolder()
         let out = ["--to", "megatron-lm", "--nearest", "--out", folder["out"]]

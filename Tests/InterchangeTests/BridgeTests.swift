@@ -7,7 +7,7 @@ import Testing
 
 /// Configurations of Megatron-Bridge read as plans.
 @Suite struct BridgeTests {
-    /// What a run of Llama 3.2 1B printed (Megatron-Bridge 0.1.0rc3 in nemo:25.09): the values that a plan holds.
+    /// The output of a run of Llama 3.2 1B (Megatron-Bridge 0.1.0rc3 in nemo:25.09): the values that a plan holds.
     private static let llama = ForeignFile(
         format: .megatronBridge,
         text: """

@@ -174,7 +174,7 @@ import Testing
         #expect(near(step.parts.values.reduce(0, +), 1000))
     }
 
-    /// The same trace packed by Python's gzip, once with the codes of its own and once with the fixed ones.
+    /// Two packings of one trace by Python's gzip: with codes of its own, and with the fixed ones.
     @Test(arguments: [
         "H4sIAAAAAAACA72SQUvEMBCF/0qJV5G21irePOzByyIoIoiENJ3dxqZJmaS1bOl/N9Mtsgi6guLt5c28l4+QkTlZQSMeAZ2yhl1HyWnESuU8qqLzUN6ajQ3uyAohazBl0MxIqVlYQ2HqJfFmUZfcqR0EI52C41FIWPVgvAvW88jairJPFJTCk962He8cIBfGWC88AYSpEQ21sDu0G6UB7z20J+c0aRXdH1P7rC5JUX18RmbZIeHE8f4ocOtm9NXgAY3Q0RxKpoD3W5zsW5wPhJ8RpV8R1WEJ9CGE6V/Bc+88T9KrIb3IeZ4NGU+GlFe82HFpbXvD1+uHY3wHePlnuhJ6JWGJhp8AolnS0iKC3j8N1fw7+F+Rh0/wMr0DEJfEDv0CAAA=",
         "H4sIAAAAAAACA6tWKk7OSM1NDEstKs7Mz1OyUjDUUVBKySwuKcpMKi1JTfHMS8sHilYrJSUmZ6fmpQDZSnnJyTlKQGVFiXnZUB3l+UU5KfHFmVWpQAGjWqBISVFicqprWWpeSTFQKLpaqSADpDcCpDE5sQTETi8ojS8tTi2KT8zLyy9JLAE5ACibl5gLMkUpoCg/LTMntSi4JLVA2RgkU5AJst8AZDqYZQ5igYw30AMJppQWgZxjYADhJhalF4Od7lpRklqUl5ijANZkWAt0HqXOMcHrHLgTiHORES4XZQMVpeYgOyKvLCu1JL6kuCTe0MiiwsjULN7MpMIk3rDCKD4jPqkqPjk/v8Ax3s8vhJD7kJxnhu66lNSyzORUqFZgSkhNzIXqTs4vKkrNgQQNyBi6O5xaLgcmgthaABCXxA79AgAA",

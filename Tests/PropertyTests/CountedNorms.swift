@@ -1,7 +1,7 @@
 import Models
 import Plans
 
-/// What the backward of norms in eager PyTorch reads, operation by operation (Hugging Face, `LlamaRMSNorm`): the fp32 copy of
+/// The tensors that the backward of norms in eager PyTorch reads, operation by operation (Hugging Face, `LlamaRMSNorm`): the fp32 copy of
 /// the rows, for the square and for the product with the inverse root, and the normalised rows in the activations' format, for
 /// the gradient of the scale. The rows themselves are read by the cast alone, which keeps nothing. LayerNorm is one kernel.
 struct CountedNorms {

@@ -235,8 +235,7 @@ enum DeepspeedExport: Exporter {
                     $0.add("cos_min_ratio", rate > 0 ? (own.minLearningRate ?? 0) / rate : 0)
                 } else {
                     // The rate begins at this, and a linear course ends at it.
-                    let least = schedule == .linear ? plan.hyperparameters?.minLearningRate ?? 0 : 0
-                    if least > 0 { $0.add("warmup_min_lr", least) } else { $0.add("warmup_min_lr", 0) }
+                    $0.add("warmup_min_lr", schedule == .linear ? plan.hyperparameters?.minLearningRate ?? 0 : 0)
                     $0.add("warmup_max_lr", rate)
                 }
                 $0.add("warmup_num_steps", warmup)

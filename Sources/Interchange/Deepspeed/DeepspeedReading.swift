@@ -65,23 +65,18 @@ struct DeepspeedReading {
     static let sections = [
         "train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "sparse_gradients",
         "gradient_predivide_factor", "communication_data_type", "seq_parallel_communication_data_type", "amp",
-        "autotuning",
-        "flops_profiler", "comms_logger", "csv_monitor", "tensorboard", "wandb", "comet", "monitor_config", "aio",
-        "elasticity", "compression_training", "data_efficiency", "curriculum_learning", "progressive_layer_drop",
-        "eigenvalue",
-        "sparse_attention", "quantize_training", "checkpoint", "nebula", "data_types", "hybrid_engine",
-        "zero_force_ds_cpu_optimizer",
-        "use_node_local_storage", "graph_harvesting", "compile", "torch_autocast", "memory_breakdown",
-        "disable_allgather",
-        "gradient_checkpointing", "activation_checkpointing", "pipeline", "tensor_parallel", "sequence_parallel_size",
-        "expert_parallel", "timers", "weight_quantization", "vocabulary_size", "dataloader_drop_last",
-        "gradient_noise_scale",
+        "autotuning", "flops_profiler", "comms_logger", "csv_monitor", "tensorboard", "wandb", "comet",
+        "monitor_config", "aio", "elasticity", "compression_training", "data_efficiency", "curriculum_learning",
+        "progressive_layer_drop", "eigenvalue", "sparse_attention", "quantize_training", "checkpoint", "nebula",
+        "data_types", "hybrid_engine", "zero_force_ds_cpu_optimizer", "use_node_local_storage", "graph_harvesting",
+        "compile", "torch_autocast", "memory_breakdown", "disable_allgather", "gradient_checkpointing",
+        "activation_checkpointing", "pipeline", "tensor_parallel", "sequence_parallel_size", "expert_parallel",
+        "timers", "weight_quantization", "vocabulary_size", "dataloader_drop_last", "gradient_noise_scale",
         "load_universal_checkpoint", "ignore_unused_parameters", "fp32_allreduce",
-        "zero_optimization.ignore_unused_parameters",
-        "zero_optimization.zero_hpz_partition_size", "zero_optimization.mics_hierarchical_params_gather",
-        "zero_optimization.memory_efficient_linear", "zero_optimization.elastic_checkpoint",
-        "zero_optimization.load_from_fp32_weights", "zero_optimization.offload_optimizer.nvme_path",
-        "zero_optimization.offload_param.nvme_path", "bfloat16",
+        "zero_optimization.ignore_unused_parameters", "zero_optimization.zero_hpz_partition_size",
+        "zero_optimization.mics_hierarchical_params_gather", "zero_optimization.memory_efficient_linear",
+        "zero_optimization.elastic_checkpoint", "zero_optimization.load_from_fp32_weights",
+        "zero_optimization.offload_optimizer.nvme_path", "zero_optimization.offload_param.nvme_path", "bfloat16",
     ]
 
     func key(_ name: String) -> String { prefix + name }
@@ -292,23 +287,18 @@ struct DeepspeedReading {
         let steps = count("gradient_accumulation_steps")
         guard let data else { return }
         let place = place("train_batch_size") ?? place("train_micro_batch_size_per_gpu")
-        func product(_ a: Int, _ b: Int) -> Int? {
-            let (first, overflow) = a.multipliedReportingOverflow(by: data)
-            let (all, overflows) = first.multipliedReportingOverflow(by: b)
-            return overflow || overflows ? nil : all
-        }
         switch (batch, micro, steps) {
         case (let batch?, let micro?, let steps):
-            if let steps, product(micro, steps) != batch {
+            if let steps, Int.product(micro, steps, data) != batch {
                 reader.fail(
                     key("train_batch_size"),
                     "is not micro-batch \(micro) · accumulation \(steps) · \(data) data-parallel ranks",
-                    fix: "set it to \(product(micro, steps).map(String.init) ?? "less"), or say --world")
+                    fix: "set it to \(Int.product(micro, steps, data).map(String.init) ?? "less"), or say --world")
             }
             draft.set("layout.microbatch", .count(micro), from: self.place("train_micro_batch_size_per_gpu"))
             draft.set("batch", .count(batch), from: place)
         case (let batch?, nil, let steps):
-            let slices = product(1, steps ?? 1) ?? 0
+            let slices = Int.product(steps ?? 1, data) ?? 0
             guard slices > 0, batch % slices == 0 else {
                 reader.misfit(
                     key("train_batch_size"),
@@ -322,7 +312,7 @@ struct DeepspeedReading {
                 because: "the batch over accumulation and data-parallel ranks")
         case (nil, let micro?, let steps):
             draft.set("layout.microbatch", .count(micro), from: self.place("train_micro_batch_size_per_gpu"))
-            if let batch = product(micro, steps ?? 1) { draft.set("batch", .count(batch), from: place) }
+            if let batch = Int.product(micro, steps ?? 1, data) { draft.set("batch", .count(batch), from: place) }
             if steps == nil {
                 draft.note("batch: one micro-batch a step, since the file does not state gradient_accumulation_steps")
             }

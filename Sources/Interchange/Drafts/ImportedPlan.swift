@@ -83,10 +83,7 @@ extension PlanDraft {
                     + "as if it were not stated")
         }
 
-        let undecided = reader.open.filter { !reader.decided.contains($0) }
-        if !undecided.isEmpty {
-            draft.leave("\(undecided.joined(separator: ", ")): auto, which the training script decides")
-        }
+        draft.leaveUndecided(reader)
         var account = SettingAccount(draft)
         for (setting, fate) in fates ?? reader.stated.map({ ($0, reader.fate($0)) }) {
             account.enter(setting, fate, isWhole: reader.isWhole)

@@ -28,6 +28,13 @@ extension ImportRequest {
 }
 
 extension PlanDraft {
+    /// Notes settings that are `auto` and that nothing was taken in place of.
+    mutating func leaveUndecided(_ reader: SettingsReader) {
+        let undecided = reader.open.filter { !reader.decided.contains($0) }
+        guard !undecided.isEmpty else { return }
+        leave("\(undecided.joined(separator: ", ")): auto, which the training script decides")
+    }
+
     /// Leaves the tokens of a sequence to the model.
     /// - Parameters:
     ///   - reason: why the file does not say them, as a clause.

@@ -55,17 +55,26 @@ extension PlanDraft {
         if let schedule = words[word.lowercased()] {
             return set("hyperparameters.schedule", .word(schedule), from: reader.place(name))
         }
+        leaveSchedule("\(reader.place(name)?.written ?? name) \(word.prefix(60))")
+    }
+
+    /// Notes a course of the learning rate that a plan has none of.
+    mutating func leaveSchedule(_ written: String) {
         leave(
-            "\(reader.place(name)?.written ?? name) \(word.prefix(60)): a plan's learning rate falls by cosine or linear, or "
-                + "stays constant; change it in exported files by hand")
+            "\(written): a plan's learning rate falls by cosine or linear, or stays constant; change it in exported files "
+                + "by hand")
+    }
+
+    /// Notes a warm-up of which the file does not say how many steps it is.
+    mutating func leaveWarmup(_ written: String) {
+        leave("\(written): how many steps it is does not follow from the file; add it to exported files by hand")
     }
 
     /// Takes a warm-up that is a share of the run's steps.
     mutating func takeWarmup(_ reader: SettingsReader, share name: String, of steps: Int?) {
         guard let share = reader.number(name, in: 0...1) else { return }
         guard let steps, let count = Int(exactly: (share * Double(steps)).rounded()), count <= 1_000_000_000 else {
-            return leave(
-                "\(name): how many steps it is does not follow from the file; add it to exported files by hand")
+            return leaveWarmup(name)
         }
         set("hyperparameters.warmup", .count(count), from: reader.place(name))
     }

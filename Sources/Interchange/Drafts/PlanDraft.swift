@@ -118,7 +118,8 @@ package struct PlanDraft: Sendable {
         return (PlainComment.lines(header) + lines).joined(separator: "\n") + "\n"
     }
 
-    private static let sections = [
+    /// Keys of a plan, in the order of a written one.
+    static let sections = [
         "name", "model", "tokens", "samples", "cluster", "devices", "batch", "precision", "optimizer", "gradients",
         "loss",
         "lora", "packing", "rampupBatchSize", "framework", "layout", "run", "measured", "train",

@@ -1,3 +1,5 @@
+internal import Numbers
+
 /// A JSON value whose maps keep the order of their keys.
 indirect enum JSONText {
     case null
@@ -40,8 +42,7 @@ indirect enum JSONText {
             case "\n": result += "\\n"
             case "\t": result += "\\t"
             case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                result += "\\u" + Figures.padded(String(scalar.value, radix: 16), to: 4)
             default: result.unicodeScalars.append(scalar)
             }
         }

@@ -12,7 +12,7 @@ extension Plan {
     /// The line of comment that names the settings of a file which the plan does not state; none where it states all.
     /// - Parameter settings: those that the file holds in any case.
     func usualWords(_ settings: [UsualSetting]) -> [String] {
-        let own = train.map { Hyperparameters($0) } ?? hyperparameters ?? Hyperparameters()
+        let own = statedTraining
         let names = settings.filter { isUsed($0) && !Self.states(own, $0) }.map(\.rawValue)
         return names.isEmpty ? [] : ["Not in the plan, and usual: \(names.joined(separator: ", "))."]
     }

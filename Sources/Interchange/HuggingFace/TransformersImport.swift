@@ -310,10 +310,7 @@ struct TransformersReading {
             var scratch = PlanDraft()
             let other = SettingsReader(settings, collector: collector, leavesAuto: true)
             readOther(other, into: &scratch)
-            let undecided = other.open.filter { !other.decided.contains($0) }
-            if !undecided.isEmpty {
-                draft.leave("\(undecided.joined(separator: ", ")): auto, which the training script decides")
-            }
+            draft.leaveUndecided(other)
             collector.problems.forEach(reader.collector.adopt)
             let moved = settings.filter { $0.earlier == nil && $0.value != .word("auto") }.map {
                 Setting(

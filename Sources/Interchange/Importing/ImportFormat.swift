@@ -67,11 +67,10 @@ package enum ImportFormat: String, CaseIterable, Sendable {
     package static func isPlan(_ file: ForeignText) -> Bool {
         guard let settings = try? TreeSettings.read(text: file.text, name: file.name) else { return false }
         let roots = Set(settings.map { String($0.name.prefix { $0 != "." }) })
-        let own: Set = [
-            "name", "model", "tokens", "samples", "cluster", "devices", "batch", "precision", "optimizer", "gradients",
-            "loss", "lora", "frozen", "quantized", "packing", "padding", "rampupBatchSize", "accumulation", "framework",
-            "layout", "offload", "run", "measured", "train", "hyperparameters", "source",
-        ]
+        // Keys that no import sets come after those that one does.
+        let own = Set(PlanDraft.sections).union([
+            "frozen", "quantized", "padding", "accumulation", "offload", "source",
+        ])
         return roots.isSubset(of: own) && roots.contains("model")
             && !roots.isDisjoint(with: ["layout", "cluster", "devices"])
     }

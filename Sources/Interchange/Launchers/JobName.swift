@@ -1,3 +1,5 @@
+internal import Numbers
+
 /// A plan's name in the form that a system takes. No character that a shell, a file name or YAML reads in a way of its own
 /// is left.
 enum JobName {
@@ -15,8 +17,7 @@ enum JobName {
     static func folder(_ name: String) -> String {
         let own = plain(name, most: 54)
         guard own != name else { return own }
-        let hash = String(hash(name), radix: 16)
-        return own + "-" + String(repeating: "0", count: max(0, 8 - hash.count)) + hash
+        return own + "-" + Figures.padded(String(hash(name), radix: 16), to: 8)
     }
 
     private static let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".unicodeScalars

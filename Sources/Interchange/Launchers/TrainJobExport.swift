@@ -69,29 +69,39 @@ enum TrainJobExport: Launcher {
             """
     }
 
+    /// The object that starts the runtime `name`.
+    /// - Parameter rest: what else its `trainer` says.
+    private static func object(_ job: LaunchedJob, _ name: String, rest: String) -> String {
+        """
+        \(BatchText.comments(job.comments))apiVersion: trainer.kubeflow.org/v1alpha1
+        kind: TrainJob
+        metadata:
+          name: \(name)
+        spec:
+          runtimeRef: {apiGroup: trainer.kubeflow.org, kind: TrainingRuntime, name: \(name)}
+          trainer:
+            numNodes: \(job.nodes)
+            numProcPerNode: \(job.perNode)
+        \(rest)
+
+        """
+    }
+
     private static func megatronJob(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
         let environment =
             run.environment + [("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "800"), ("PYTHONUNBUFFERED", "1")]
-        return """
-            \(BatchText.comments(job.comments))apiVersion: trainer.kubeflow.org/v1alpha1
-            kind: TrainJob
-            metadata:
-              name: \(name)
-            spec:
-              runtimeRef: {apiGroup: trainer.kubeflow.org, kind: TrainingRuntime, name: \(name)}
-              trainer:
-                numNodes: \(job.nodes)
-                numProcPerNode: \(job.perNode)
-                resourcesPerNode:
-                  limits: {\(run.resource): \(job.perNode)}
-                env: # PET_* are reserved; PyTorch 2.12 and later wait so long for a checkpoint, 30 s before
-            \(PodText.environment(environment, depth: 6))
-                # --numa-binding is an option of PyTorch after 2.6: leave it out before.
-                command: [torchrun, --numa-binding=node, --log-dir=\(PodText.shared)/logs/\(name), --tee=3, pretrain_gpt.py]
-                args:
-            \(PodText.arguments(job, run, depth: 6, signal: true))
-
-            """
+        return object(
+            job, name,
+            rest: """
+                    resourcesPerNode:
+                      limits: {\(run.resource): \(job.perNode)}
+                    env: # PET_* are reserved; PyTorch 2.12 and later wait so long for a checkpoint, 30 s before
+                \(PodText.environment(environment, depth: 6))
+                    # --numa-binding is an option of PyTorch after 2.6: leave it out before.
+                    command: [torchrun, --numa-binding=node, --log-dir=\(PodText.shared)/logs/\(name), --tee=3, pretrain_gpt.py]
+                    args:
+                \(PodText.arguments(job, run, depth: 6, signal: true))
+                """)
     }
 
     private static func trainyardRuntime(_ job: LaunchedJob, _ name: String) -> String {
@@ -180,25 +190,17 @@ enum TrainJobExport: Launcher {
     }
 
     private static func trainyardJob(_ job: LaunchedJob, _ run: TrainyardJob, _ name: String) -> String {
-        """
-        \(BatchText.comments(job.comments))apiVersion: trainer.kubeflow.org/v1alpha1
-        kind: TrainJob
-        metadata:
-          name: \(name)
-        spec:
-          runtimeRef: {apiGroup: trainer.kubeflow.org, kind: TrainingRuntime, name: \(name)}
-          trainer:
-            numNodes: \(job.nodes)
-            numProcPerNode: \(job.perNode)
-            resourcesPerNode: # a core a rank; \(BatchText.memory(job.peakGiB)) a rank are predicted
-              limits: {cpu: \(job.perNode), memory: \(PodText.mebibytes(job))Mi}
-            env:
-        \(PodText.environment(PodText.variables(job, run), depth: 6))
-            command: [/bin/bash, -c]
-            args:
-              - |
-        \(YAMLText.indented(PodText.trainyard(job), 8))
-
-        """
+        object(
+            job, name,
+            rest: """
+                    resourcesPerNode: # a core a rank; \(BatchText.memory(job.peakGiB)) a rank are predicted
+                      limits: {cpu: \(job.perNode), memory: \(PodText.mebibytes(job))Mi}
+                    env:
+                \(PodText.environment(PodText.variables(job, run), depth: 6))
+                    command: [/bin/bash, -c]
+                    args:
+                      - |
+                \(YAMLText.indented(PodText.trainyard(job), 8))
+                """)
     }
 }

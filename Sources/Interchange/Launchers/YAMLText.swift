@@ -1,3 +1,5 @@
+internal import Numbers
+
 /// Scalars of YAML that every reader takes as the same text.
 enum YAMLText {
     /// Plain where no reader sees more in it than letters, else in double quotes and printable ASCII.
@@ -30,9 +32,8 @@ enum YAMLText {
     }
 
     private static func escaped(_ value: UInt32) -> String {
-        let hex = String(value, radix: 16)
         let (mark, width) = value < 0x100 ? ("\\x", 2) : value < 0x10000 ? ("\\u", 4) : ("\\U", 8)
-        return mark + String(repeating: "0", count: max(0, width - hex.count)) + hex
+        return mark + Figures.padded(String(value, radix: 16), to: width)
     }
 
     /// Lines under a key, each indented by `depth`; an empty one stays empty.

@@ -100,7 +100,7 @@ struct MaxTextReading {
         draft.set(key, value, from: reader.place(name))
     }
 
-    /// What the kinds of `decoder_block` have beyond Llama's blocks; kinds that are not here are not read.
+    /// Features that the kinds of `decoder_block` have beyond Llama's blocks; kinds that are not here are not read.
     private static let kinds: [String: (family: String, biases: [String], qkNorm: Bool)] = [
         "default": ("llama", [], false), "llama2": ("llama", [], false), "mistral": ("llama", [], false),
         "mixtral": ("llama", [], false), "gemma": ("llama", [], false), "qwen2": ("llama", [], false),

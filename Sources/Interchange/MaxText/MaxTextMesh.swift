@@ -1,3 +1,4 @@
+internal import Numbers
 import Reading
 
 /// The devices of a run of MaxText, and how many of them each axis of its mesh has.
@@ -81,12 +82,7 @@ struct MaxTextMesh {
     }
 
     private static func product(_ degrees: [String: Int]) -> Int? {
-        var product = 1
-        for degree in degrees.values where degree > 0 {
-            product = product.multipliedReportingOverflow(by: degree).partialValue
-            guard product > 0, product <= 10_000_000 else { return nil }
-        }
-        return product
+        Int.product(degrees.values.filter { $0 > 0 }).flatMap { $0 <= 10_000_000 ? $0 : nil }
     }
 
     /// Gives the axis of −1 what is left of `total`.

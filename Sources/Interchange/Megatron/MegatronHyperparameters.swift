@@ -4,67 +4,43 @@ internal import Plans
 /// The learning rate and its course, the optimizer's constants and the base of rotary positions.
 extension MegatronReading {
     func readHyperparameters(into draft: inout PlanDraft) {
-        let rate = take("learningRate", "lr", in: 0...1e3, into: &draft)
-        let least = take("minLearningRate", "min_lr", in: 0...1e3, into: &draft)
-        let first = reader.number("adam_beta1", in: 0...1)
-        let second = reader.number("adam_beta2", in: 0...1)
-        if first != nil || second != nil {
-            // Megatron-LM's defaults stand for the one that is not stated.
-            draft.set(
-                "hyperparameters.betas", .list(["\(first ?? 0.9)", "\(second ?? 0.999)"]),
-                from: reader.place(first == nil ? "adam_beta2" : "adam_beta1"))
-            draft.hold(reader.place("adam_beta2"))
-        }
-        _ = take("epsilon", "adam_eps", in: 0...1, into: &draft)
-        let decay = take("weightDecay", "weight_decay", in: 0...100, into: &draft)
-        let clip = take("clip", "clip_grad", in: 0...1e9, into: &draft)
-        if reader.word("optimizer") == "sgd" { _ = take("momentum", "sgd_momentum", in: 0...1, into: &draft) }
+        draft.takeHyperparameters(reader, [("learningRate", ["lr"]), ("minLearningRate", ["min_lr"])])
+        draft.takeBetas(reader, "adam_beta1", "adam_beta2", defaults: (0.9, 0.999))
+        draft.takeHyperparameters(
+            reader, [("eps", ["adam_eps"]), ("weightDecay", ["weight_decay"]), ("clip", ["clip_grad"])])
+        if reader.word("optimizer") == "sgd" { draft.takeHyperparameters(reader, [("momentum", ["sgd_momentum"])]) }
         if reader.word("optimizer")?.hasSuffix("muon") ?? false {
-            _ = take("momentum", "muon_momentum", in: 0...1, into: &draft)
+            draft.takeHyperparameters(reader, [("momentum", ["muon_momentum"])])
         }
-        if let seed = reader.count("seed", in: 0...Int(1) << 53) {
-            draft.set("hyperparameters.seed", .count(seed), from: reader.place("seed"))
-        }
+        draft.takeHyperparameters(reader, [("seed", ["seed"])])
         readCourse(into: &draft)
         if isRotary {
-            let base = take("rotaryBase", "rotary_base", in: 1...1e15, into: &draft)
-            if base == nil, !reader.has("rotary_base"), dialect.tool == "Megatron-LM" {
+            draft.takeHyperparameters(reader, [("rotaryBase", ["rotary_base"])])
+            if !reader.has("rotary_base"), dialect.tool == "Megatron-LM" {
                 draft.infer("hyperparameters.rotaryBase", .count(10_000), because: "Megatron-LM's default")
             }
         } else {
             reader.expect(["rotary_base"])
         }
-        guard rate != nil, dialect.tool == "Megatron-LM" else { return }
-        takeDefaults(least: least, decay: decay, clip: clip, isAdam: first == nil && second == nil, into: &draft)
-    }
-
-    private func take(
-        _ key: String, _ name: String, in range: ClosedRange<Double>, into draft: inout PlanDraft
-    ) -> Double? {
-        guard let value = reader.number(name, in: range) else { return nil }
-        let own = key == "epsilon" ? "eps" : key
-        draft.set("hyperparameters.\(own)", .number(value), from: reader.place(name))
-        return value
+        if draft.learningRate != nil, dialect.tool == "Megatron-LM" { takeDefaults(into: &draft) }
     }
 
     /// Defaults of Megatron-LM's arguments, of which other tools have others.
-    private func takeDefaults(
-        least: Double?, decay: Double?, clip: Double?, isAdam: Bool, into draft: inout PlanDraft
-    ) {
+    private func takeDefaults(into draft: inout PlanDraft) {
         var words: [String] = []
-        func take(_ key: String, _ value: PlanDraft.Value, _ flag: String, if isOpen: Bool) {
+        func take(_ key: String, _ value: PlanDraft.Value, _ flag: String, if isOpen: Bool = true) {
             guard isOpen, !draft.has("hyperparameters.\(key)") else { return }
             draft.set("hyperparameters.\(key)", value, from: nil)
             words.append("\(key) \(value.yaml) (\(flag))")
         }
-        take("minLearningRate", .number(0), "--min-lr", if: least == nil)
+        take("minLearningRate", .number(0), "--min-lr")
         take("schedule", .word("linear"), "--lr-decay-style", if: !reader.has("lr_decay_style"))
         let warms = ["lr_warmup_iters", "lr_warmup_samples", "lr_warmup_fraction"].contains(where: reader.has)
         take("warmup", .count(0), "--lr-warmup-iters", if: !warms)
         let usesBetas = !reader.has("optimizer") || ["adam", "lion"].contains(reader.word("optimizer"))
-        take("betas", .list(["0.9", "0.999"]), "--adam-beta1, --adam-beta2", if: isAdam && usesBetas)
-        take("weightDecay", .number(0.01), "--weight-decay", if: decay == nil)
-        take("clip", .number(1), "--clip-grad", if: clip == nil)
+        take("betas", .list(["0.9", "0.999"]), "--adam-beta1, --adam-beta2", if: usesBetas)
+        take("weightDecay", .number(0.01), "--weight-decay")
+        take("clip", .number(1), "--clip-grad")
         guard !words.isEmpty else { return }
         draft.note("hyperparameters \(words.joined(separator: ", ")): Megatron-LM's defaults")
     }
@@ -75,9 +51,7 @@ extension MegatronReading {
                 draft.set("hyperparameters.schedule", .word(style), from: reader.place("lr_decay_style"))
             } else {
                 let written = reader.place("lr_decay_style")?.written ?? dialect.spelling("lr_decay_style")
-                draft.leave(
-                    "\(written) \(style): a plan's learning rate falls by cosine or linear, or stays constant; change it "
-                        + "in exported files by hand")
+                draft.leaveSchedule("\(written) \(style)")
             }
         }
         let length = reader.count("train_iters", in: 1...Int(1e12))
@@ -136,11 +110,7 @@ extension MegatronReading {
         func set(_ value: Int, _ name: String) {
             draft.set("hyperparameters.warmup", .count(value), from: reader.place(name))
         }
-        func leave(_ name: String) {
-            draft.leave(
-                "\(reader.place(name)?.written ?? name): how many steps it is does not follow from the file; add it to "
-                    + "exported files by hand")
-        }
+        func leave(_ name: String) { draft.leaveWarmup(reader.place(name)?.written ?? name) }
         guard let name = stated.first else {
             if steps != nil { set(0, "lr_warmup_iters") }
             return

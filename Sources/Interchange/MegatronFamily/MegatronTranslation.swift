@@ -169,7 +169,7 @@ struct MegatronTranslation {
         }
     }
 
-    /// What became of every setting of the file, in its order: of those that were handed on, what the reader did with them.
+    /// Whether each setting of the file was used, in its order: one that was handed on is used if the reader has asked for it.
     func fates(_ reader: SettingsReader) -> [(Setting, SettingFate)] {
         var read: [String: SettingFate] = [:]
         for setting in reader.stated {
@@ -214,14 +214,10 @@ extension MegatronTranslation {
         let tree = NameTree(known)
         var reported: Set<String> = []
         for setting in settings where setting.earlier == nil {
-            guard let slip = tree.slip(setting.name, isThere: { _ in false }), reported.insert(slip.path).inserted
-            else {
-                continue
-            }
+            let slip = tree.slip(setting.name, isThere: { _ in false })
+            guard let slip, reported.insert(slip.path).inserted else { continue }
             collector.report(
-                setting.written, line: setting.line, column: setting.column,
-                rule: slip.isSection ? "has an unknown section '\(slip.own)'" : "unknown setting",
-                fix: "did you mean '\(slip.nearest)'?")
+                setting.written, line: setting.line, column: setting.column, rule: slip.rule, fix: slip.fix)
         }
     }
 

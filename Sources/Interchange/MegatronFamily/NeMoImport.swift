@@ -298,21 +298,6 @@ enum NeMoFirst {
     }
 }
 
-extension NeMoFirst {
-    /// The learning rate and its course, which NeMo 1 names by classes of its own.
-    private static func passCourse(_ translation: inout MegatronTranslation, _ section: String) {
-        translation.pass("lr", section + "lr")
-        translation.pass("weight_decay", section + "weight_decay")
-        translation.pass("adam_eps", section + "eps")
-        translation.pass("min_lr", section + "sched.min_lr")
-        translation.pass("clip_grad", "trainer.gradient_clip_val")
-        translation.pass("seed", "model.seed")
-        translation.passBetas(section + "betas")
-        translation.pass("lr_warmup_iters", section + "sched.warmup_steps")
-        translation.passSchedule(section + "sched.name")
-    }
-}
-
 /// NeMo 2.
 enum NeMoSecond {
     static let dialect = MegatronDialect(
@@ -361,9 +346,7 @@ enum NeMoSecond {
                 translation.say("grad_reduce_in_bf16", "\(!isWide)", at: said)
             }
         }
-        translation.pass("lr_warmup_iters", "optim.lr_scheduler.warmup_steps")
-        translation.pass("min_lr", "optim.lr_scheduler.min_lr")
-        translation.passSchedule("optim.lr_scheduler._target_")
+        passCourse(&translation)
         if translation.hasSection("peft.") {
             draft.leave("peft: adapters are not read; write the plan's lora by hand")
             translation.drop(["peft"])

@@ -1,3 +1,4 @@
+internal import Numbers
 internal import Reading
 
 /// The reading of one configuration of GPT-NeoX.
@@ -292,23 +293,14 @@ struct NeoXReading {
             return
         }
         guard let ranks = dataRanks else { return }
-        func product(_ numbers: Int...) -> Int? {
-            var total = 1
-            for number in numbers {
-                let (next, overflow) = total.multipliedReportingOverflow(by: number)
-                if overflow { return nil }
-                total = next
-            }
-            return total
-        }
-        let whole = batch ?? product(micro ?? 1, steps ?? 1, ranks)
+        let whole = batch ?? Int.product(micro ?? 1, steps ?? 1, ranks)
         guard let whole, whole <= 100_000_000 else {
             reader.fail("train_micro_batch_size_per_gpu", "makes a step of more than 100,000,000 sequences")
             return
         }
-        let slice = micro ?? whole / max(1, product(steps ?? 1, ranks) ?? 1)
+        let slice = micro ?? whole / max(1, Int.product(steps ?? 1, ranks) ?? 1)
         if let batch, let micro,
-            let all = product(micro, steps ?? max(1, batch / max(1, product(micro, ranks) ?? batch)), ranks),
+            let all = Int.product(micro, steps ?? max(1, batch / max(1, Int.product(micro, ranks) ?? batch)), ranks),
             all != batch
         {
             reader.fail(

@@ -1,3 +1,5 @@
+internal import Numbers
+
 /// What a script asks a batch system for, in its lines `#SBATCH`, `#PBS` and `#BSUB`.
 struct BatchDirectives {
     private(set) var nodes: Int?
@@ -177,10 +179,7 @@ struct BatchDirectives {
     }
 
     private var found: (count: Int, words: String)? {
-        func product(_ a: Int, _ b: Int) -> Int {
-            let (value, overflow) = a.multipliedReportingOverflow(by: b)
-            return overflow ? 0 : value
-        }
+        func product(_ a: Int, _ b: Int) -> Int { Int.product(a, b) ?? 0 }
         if let total { return (total, "all that the job asks for") }
         if let devicesPerNode, let nodes {
             return (product(devicesPerNode, nodes), "\(devicesPerNode) on each of \(nodes) nodes")

@@ -1,4 +1,6 @@
-/// What a script says about the devices of its run: the options of the program that starts the processes, and the lines by
+internal import Numbers
+
+/// The devices of a run as its script says them: the options of the program that starts the processes, and the lines by
 /// which the job asks a batch system for devices.
 struct LauncherOptions {
     /// Devices of the run; nil: they are not known.
@@ -92,14 +94,9 @@ struct LauncherOptions {
     }
 
     private mutating func set(_ parts: [Int], at option: Option, _ note: String? = nil) {
-        var total = 1
-        for part in parts {
-            let (product, overflow) = total.multipliedReportingOverflow(by: part)
-            guard !overflow, product <= 10_000_000 else {
-                whyUnknown = "\(option.name) (line \(option.word.place.line)) makes too many devices"
-                return
-            }
-            total = product
+        guard let total = Int.product(parts), total <= 10_000_000 else {
+            whyUnknown = "\(option.name) (line \(option.word.place.line)) makes too many devices"
+            return
         }
         devices = Setting(
             name: "world_size", written: option.name, value: .word("\(total)"), line: option.word.place.line,

@@ -22,6 +22,9 @@ struct NameTree {
         var own: String
         var nearest: String
         var isSection: Bool
+
+        var rule: String { isSection ? "has an unknown section '\(own)'" : "unknown setting" }
+        var fix: String { "did you mean '\(nearest)'?" }
     }
 
     /// The first part of a name that is unknown where it stands and a slip of the pen away from a known one; nil: none is. What

@@ -1,4 +1,4 @@
-/// What became of a setting of a file.
+/// Whether an import has used a setting of a file.
 enum SettingFate {
     /// Its value was asked for.
     case read
@@ -11,17 +11,15 @@ enum SettingFate {
 /// Settings that change nothing of what is trained: where a run logs, saves and is watched.
 enum Bystander {
     private static let words: Set<String> = [
-        "log", "logs", "logging", "logger", "loggers", "wandb", "tensorboard", "mlflow", "comet", "clearml", "neptune",
-        "aim", "swanlab", "save", "saving", "load", "loading", "ckpt", "checkpoint", "checkpoints", "checkpointing",
-        "eval", "evals", "evaluation", "validation", "validator", "valid", "val", "test", "lighteval", "profile",
-        "profiler", "profiling", "profilers", "nsys", "xplane", "timer", "timers", "timing", "timeout", "straggler",
-        "monitor", "monitoring", "heartbeat", "metrics", "report", "print", "dump", "verbose", "debug", "progress",
-        "callback", "callbacks", "hydra", "resume", "restore", "hub", "push", "wall", "breakdown", "master", "rdzv",
-        "hostfile",
-        "host", "port", "launcher", "job", "description", "workspace", "exp", "experiment", "project", "entity", "user",
-        "exit", "rerun", "sink", "tee", "watchdog", "comment", "nvrx", "ft", "inprocess", "snapshot", "notes", "s3",
-        "gcs",
-        "mock",
+        "log", "logs", "logging", "logger", "loggers", "wandb", "tensorboard", "mlflow", "comet", "clearml",
+        "neptune", "aim", "swanlab", "save", "saving", "load", "loading", "ckpt", "checkpoint", "checkpoints",
+        "checkpointing", "eval", "evals", "evaluation", "validation", "validator", "valid", "val", "test",
+        "lighteval", "profile", "profiler", "profiling", "profilers", "nsys", "xplane", "timer", "timers", "timing",
+        "timeout", "straggler", "monitor", "monitoring", "heartbeat", "metrics", "report", "print", "dump", "verbose",
+        "debug", "progress", "callback", "callbacks", "hydra", "resume", "restore", "hub", "push", "wall",
+        "breakdown", "master", "rdzv", "hostfile", "host", "port", "launcher", "job", "description", "workspace",
+        "exp", "experiment", "project", "entity", "user", "exit", "rerun", "sink", "tee", "watchdog", "comment",
+        "nvrx", "ft", "inprocess", "snapshot", "notes", "s3", "gcs", "mock",
     ]
     /// Words that take the meaning of one above away.
     private static let others: Set<String> = [
@@ -31,8 +29,7 @@ enum Bystander {
     /// Whole names of keys.
     private static let names: Set<String> = [
         "run_name", "exp_name", "user_name", "name", "output_dir", "base_output_directory", "work_group",
-        "machine_rank",
-        "same_network", "main_training_function", "compute_environment", "run",
+        "machine_rank", "same_network", "main_training_function", "compute_environment", "run",
     ]
 
     /// - Parameter name: dotted keys or the destination of an argument.

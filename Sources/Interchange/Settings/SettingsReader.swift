@@ -103,7 +103,7 @@ package final class SettingsReader {
         know(order.filter(absent.contains))
     }
 
-    /// What became of a setting.
+    /// Whether a setting was read, acts only beside others, or was not asked for.
     func fate(_ setting: Setting) -> SettingFate {
         if taken.contains(setting.name) { return .read }
         return idle.contains(setting.name) ? .idle : .unread
@@ -261,9 +261,7 @@ package final class SettingsReader {
         for setting in ignored + open.filter({ !askedNames.contains($0) }).compactMap({ undecided[$0] }) {
             let slip = tree.slip(setting.name) { stated?.contains($0) ?? (settings[$0] != nil || open.contains($0)) }
             guard let slip, reported.insert(slip.path).inserted else { continue }
-            fail(
-                setting, slip.isSection ? "has an unknown section '\(slip.own)'" : "unknown setting",
-                fix: "did you mean '\(slip.nearest)'?")
+            fail(setting, slip.rule, fix: slip.fix)
         }
     }
 

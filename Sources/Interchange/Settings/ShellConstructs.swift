@@ -1,6 +1,23 @@
+internal import Reading
+
 extension ShellScript {
     static func lost(_ what: String) -> String { "\(what) is not worked out; what it sets is not in the plan" }
     static func once(_ what: String) -> String { "\(what) is not worked out: what it holds is read as if it ran once" }
+
+    /// Goes on with a file's statements, as if they stood in its place. A path that begins with the output of a command, as
+    /// `$(dirname $0)/arguments.sh` does, is looked for beside the script.
+    mutating func source(_ path: String, at place: (line: Int, column: Int)) {
+        guard let folder, sourceable > 0 else { return }
+        sourceable -= 1
+        let beside = folder + path.drop { $0 == "/" }
+        for candidate in path.hasPrefix("/") ? [path, beside] : [beside] {
+            guard NeighbourFile.isFile(candidate), let text = try? YAMLFile.text(path: candidate),
+                text.utf8.count <= Self.longestSourced
+            else { continue }
+            tokens.insert(contentsOf: ShellLexer(text, at: place).tokens + [.newline], at: next)
+            return
+        }
+    }
 
     /// Statements up to `}` or `)`.
     mutating func group(until end: String, isTaken: Bool) { group(isTaken: isTaken) { $0.text == end } }

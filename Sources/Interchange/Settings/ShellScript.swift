@@ -1,5 +1,3 @@
-internal import Reading
-
 /// Runs the assignments of a shell script that starts training, and gives the commands with their words filled in.
 ///
 /// Known are assignments of words and lists, `export`, `+=`, defaults such as `${1:-8}`, whole-number arithmetic, `if`, `&&` and
@@ -17,7 +15,7 @@ struct ShellScript {
     var tokens: [ShellLexer.Token]
     var next = 0
     var depth = 0
-    /// What is not known of the values of variables.
+    /// Parts of the values of variables that are not known.
     var gaps: [String: [ShellDecisions.Gap]] = [:]
     /// Whether the last command succeeded; nil: only running it tells.
     var succeeded: Bool?
@@ -29,10 +27,10 @@ struct ShellScript {
     var budget = 4_000_000
 
     /// The folder of the script.
-    private let folder: String?
+    let folder: String?
     /// Files that the script, and those it sources, may source in all.
-    private var sourceable = 32
-    private static let longestSourced = 1 << 18
+    var sourceable = 32
+    static let longestSourced = 1 << 18
 
     /// - Parameters:
     ///   - file: the script's path, beside which sourced files are looked for; nil: none is read.
@@ -283,21 +281,6 @@ struct ShellScript {
     private static func isList(_ fragments: [ShellLexer.Fragment]) -> Bool {
         guard case .parameter(let name, _, _, _)? = fragments.first, fragments.count == 1 else { return false }
         return name == "@" || name.hasSuffix("[@]")
-    }
-
-    /// Goes on with a file's statements, as if they stood in its place. A path that begins with the output of a command, as
-    /// `$(dirname $0)/arguments.sh` does, is looked for beside the script.
-    private mutating func source(_ path: String, at place: (line: Int, column: Int)) {
-        guard let folder, sourceable > 0 else { return }
-        sourceable -= 1
-        let beside = folder + path.drop { $0 == "/" }
-        for candidate in path.hasPrefix("/") ? [path, beside] : [beside] {
-            guard NeighbourFile.isFile(candidate), let text = try? YAMLFile.text(path: candidate),
-                text.utf8.count <= Self.longestSourced
-            else { continue }
-            tokens.insert(contentsOf: ShellLexer(text, at: place).tokens + [.newline], at: next)
-            return
-        }
     }
 
     /// Assigns if the word begins with `NAME=` or `NAME+=`.

@@ -2,7 +2,7 @@ package import Reading
 
 /// A measured step laid over what it was expected to take, part by part and rank by rank.
 package struct Attribution: Sendable {
-    /// What is expected of a step.
+    /// The time that a step is expected to take, part by part.
     package struct Baseline: Sendable {
         /// Where the figures come from.
         package enum Origin: Sendable { case price, trace }

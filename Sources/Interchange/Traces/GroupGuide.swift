@@ -30,7 +30,7 @@ struct GroupGuide {
         }
     }
 
-    /// What kind of message a collective is, by its name in c10d and by that of its kernel.
+    /// The kind of message that a collective is, by its name in c10d and by that of its kernel.
     private enum Kind { case message, exchange, collective }
 
     private func kind(_ collective: TraceEvents.Collective, kernel: String) -> Kind {

@@ -36,7 +36,7 @@ extension Model {
     /// The role of rows that norms read.
     var roleOfNormInputs: Kept.Role { hasNormsInSteps ? .normInput : .other }
 
-    /// What norms of `stream` keep in software that runs them as several kernels: each casts its rows to fp32 and keeps the
+    /// The bytes that norms of `stream` keep in software that runs them as several kernels: each casts its rows to fp32 and keeps the
     /// copy, which its square and its product with the inverse root read back, and keeps the normalised rows in the
     /// activations' format, for the gradient of its scale (Hugging Face, `LlamaRMSNorm.forward`; Aleph-Alpha/scaling,
     /// `RMSNorm.forward` with optimization_type torch).
@@ -188,7 +188,7 @@ extension Model {
 }
 
 extension Part {
-    /// What the norm of an end keeps in steps of its own.
+    /// The terms of the bytes that the norm of an end keeps in steps of its own, in words.
     var stepsOfNorm: EndWords.StepsOfNorm? {
         guard kept.contains(where: { $0.role == .castNormInput }) else { return nil }
         let isScaled = kept.contains { $0.role == .normalised }

@@ -27,7 +27,7 @@ package struct Hyperparameters: Hashable, Codable, Sendable {
 
     package init() {}
 
-    /// Those of a run of our own runtime.
+    /// Settings of a run of our own runtime.
     package init(_ train: TrainSettings) {
         (learningRate, minLearningRate, warmup) = (train.learningRate, train.minLearningRate, train.warmup)
         schedule = Schedule(rawValue: train.schedule.rawValue)
@@ -93,10 +93,14 @@ package struct Hyperparameters: Hashable, Codable, Sendable {
 }
 
 extension Plan {
-    /// What the plan states of a run beyond its price, in `train` or `hyperparameters`. A smallest learning rate that is not
-    /// stated is a tenth of the largest.
+    /// Settings of a run that the plan states, in `train` or `hyperparameters`.
+    package var statedTraining: Hyperparameters {
+        train.map { Hyperparameters($0) } ?? hyperparameters ?? Hyperparameters()
+    }
+
+    /// The stated settings of a run, with a tenth of the largest learning rate where the smallest is not stated.
     package var training: Hyperparameters {
-        var own = train.map { Hyperparameters($0) } ?? hyperparameters ?? Hyperparameters()
+        var own = statedTraining
         own.minLearningRate = own.minLearningRate ?? own.learningRate.map(Self.tenth)
         return own
     }

@@ -193,7 +193,7 @@ struct PlanReading {
         // A rule between keys is asked when the keys that it reads are valid, whatever is wrong elsewhere.
         var unknown = unknownKeys(isModelKnown: isModelKnown, layout, isBatchStated: statedBatch != nil)
         if let problem = problemOfFollowingData(layout, devices: devices, isStated: statedDevices != nil, unknown) {
-            reader.collector.adopt(ofDevices(problem, known))
+            reader.collector.adopt(ofDevices(problem, known, keepsFix: devicesOverride != nil))
             // Rules that read the degree would speak of one that nobody wrote.
             unknown.formUnion(["layout.data"])
         }
@@ -366,20 +366,6 @@ struct PlanReading {
         return ClusterReading.Result(cluster: cluster)
     }
 
-    /// The devices that the plan states, or that its cluster says it has. Both must be the same.
-    private func clusterDevices(_ known: ClusterReading.Result?, stated: Int?) -> Int? {
-        guard let devices = known?.devices else { return stated }
-        for wrong in [devicesOverride, stated] {
-            guard let wrong, wrong != devices else { continue }
-            reader.report(
-                "devices", value: Figures.grouped(wrong),
-                rule: "must be those of cluster.groups, \(Figures.grouped(devices))",
-                fix: "change the nodes of a group, or remove devices", kind: .misfit)
-            break
-        }
-        return devices
-    }
-
     /// Sets the blocks of each stage if the plan states them in another way than `layersPerStage`.
     /// - Parameter isKnown: whether the model's layers are known.
     /// - Returns: false after a report.
@@ -400,16 +386,5 @@ struct PlanReading {
         }
         result?.layout.layersPerStage = sizes
         return sizes != nil
-    }
-
-    /// The devices of the plan. Sets the data-parallel degree that follows from them if the plan leaves it open.
-    private func resolveDevices(stated: Int?, layout open: inout LayoutReading.Result?) -> Int {
-        guard var result = open else { return devicesOverride ?? stated ?? 1 }
-        defer { open = result }
-        let layout = result.layout
-        let inner = Int.product(layout.tensor, layout.pipeline, layout.context) ?? .max
-        guard let devices = devicesOverride ?? stated else { return result.layout.devices }
-        if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
-        return devices
     }
 }

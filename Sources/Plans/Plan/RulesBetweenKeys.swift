@@ -60,41 +60,4 @@ extension PlanReading {
         }
         (ofHost + pairs).map(placed).forEach(reader.collector.adopt)
     }
-
-    /// A problem of degrees that do not make up the devices, where it can be mended: at `devices` if the plan states them.
-    func ofDevices(_ problem: PlanProblem, _ cluster: ClusterReading.Result?) -> PlanProblem {
-        var problem = problem
-        guard devicesOverride != nil || cluster?.devices != nil || !reader.contains("devices") else { return problem }
-        problem.field = "layout"
-        let source = devicesOverride != nil ? "--devices" : cluster?.devices != nil ? "cluster.groups" : "devices"
-        problem.rule = "\(source), \(problem.value), " + problem.rule
-        problem.value = ""
-        // `--devices` can be another number; what a cluster has stays.
-        let isMultiple = devicesOverride != nil && problem.rule.contains(Self.multiple)
-        if !isMultiple { problem.fix = "change a degree" }
-        return problem
-    }
-
-    private static let multiple = "must be a multiple of"
-
-    /// The problem of devices that the degrees do not divide, where the data-parallel degree follows from them: the user can change
-    /// the devices and the degrees that are written. nil: they divide, or the degree is written.
-    func problemOfFollowingData(
-        _ result: LayoutReading.Result?, devices: Int, isStated: Bool, _ unknown: UnknownKeys
-    ) -> PlanProblem? {
-        guard let result, devicesOverride != nil || isStated && !result.dataIsGiven else { return nil }
-        let layout = result.layout
-        guard !["devices", "layout.tensor", "layout.pipeline", "layout.context"].contains(where: unknown.touches),
-            let inner = Int.product(layout.tensor, layout.pipeline, layout.context),
-            (1...Bounds.devices.upperBound).contains(inner), devices > 0, devices % inner != 0
-        else { return nil }
-        let down = devices / inner * inner
-        let near = [down, down + inner].filter(Bounds.devices.contains).map(String.init)
-        let degrees = [("tensor", layout.tensor), ("pipeline", layout.pipeline), ("context", layout.context)]
-        let written = degrees.filter { $0.1 > 1 }.map { "\($0.0) \($0.1)" }.joined(separator: " · ")
-        return PlanProblem(
-            .misfit, field: "devices", value: "\(devices)",
-            rule: "\(Self.multiple) \(written)" + (degrees.count { $0.1 > 1 } > 1 ? " = \(inner)" : ""),
-            fix: "use \(Wording.alternatives(near)), or change a degree")
-    }
 }

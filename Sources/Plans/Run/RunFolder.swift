@@ -38,7 +38,7 @@ package enum RunFolder {
             var folder = absolute(path)
             // RUN, RUN/checkpoints or RUN/checkpoints/step-000200.
             for _ in 0..<3 {
-                if (try? RunManifest.read(folder: folder)) ?? nil != nil { return folder }
+                if (try? RunManifest.read(folder: folder)) != nil { return folder }
                 folder = (folder as NSString).deletingLastPathComponent
             }
             return nil
@@ -47,7 +47,7 @@ package enum RunFolder {
         var newest: (folder: String, updated: Date)?
         // Any of them may have been removed.
         for folder in folders(like: first) {
-            guard let manifest = (try? RunManifest.read(folder: folder)) ?? nil, manifest.plan == plan else { continue }
+            guard let manifest = try? RunManifest.read(folder: folder), manifest.plan == plan else { continue }
             if newest.map({ $0.updated <= manifest.updated }) ?? true { newest = (folder, manifest.updated) }
         }
         return newest?.folder

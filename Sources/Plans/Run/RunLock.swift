@@ -22,8 +22,8 @@ package struct RunLock: Sendable {
     /// The first word of a lock file's text.
     private static let mark = "held by "
 
-    /// Locks an existing `folder` and says in the file who holds it. If another process holds the lock, tries again every tenth of a second, since that
-    /// process may be just ending.
+    /// Locks an existing `folder` and says in the file who holds it. If another process holds the lock, tries again every tenth
+    /// of a second, since that process may be just ending.
     package init(folder: String, holder: String? = nil, tries: Int = 20) throws(Refusal) {
         path = folder + "/" + Self.name
         var left = tries

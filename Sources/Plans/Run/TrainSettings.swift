@@ -39,7 +39,7 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         }
     }
 
-    /// What a run does where its folder holds an earlier start of it.
+    /// Whether a run goes on from an earlier start of it that its folder holds.
     package enum Resume: String, Hashable, Codable, Sendable, CaseIterable {
         /// It is refused, or replaced with `--overwrite`.
         case never

@@ -192,7 +192,7 @@ package struct EstimateText {
             ? "\(name) (assumed; framework: names another)" : "\(name) (stated)"
     }
 
-    /// What is assumed of the software: its generation beside prices on others, and constants that few runs fix.
+    /// Lines on the software where it is assumed: its generation beside prices on others, and constants that few runs fix.
     private var softwareRows: [String] {
         let software = plan.framework(for: layout)
         var rows: [String] = []

@@ -1,5 +1,6 @@
 internal import Foundation
 package import Models
+internal import Numbers
 internal import Plans
 
 /// Checkpoints on disk: a folder of safetensors files, or one file of whole weights with Hugging Face names and the model's
@@ -12,8 +13,7 @@ package enum Checkpoint {
 
     /// The folder's name after `step` steps: `step-000200`.
     package static func name(step: Int) -> String {
-        let digits = String(step)
-        return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+        "step-" + Figures.padded(String(step), to: 6)
     }
 
     /// The number of steps in a checkpoint's name; nil for another file. Earlier releases wrote files of weights, whose names
@@ -37,11 +37,7 @@ package enum Checkpoint {
         let isThere = files.fileExists(atPath: path)
         let folder = !isThere && path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
         guard isCheckpoint(folder) else { return try SafeTensorsFile(path: path) }
-        do throws(CheckpointProblem) {
-            return try CheckpointFolder(path: folder)
-        } catch {
-            throw error.error
-        }
+        return try CheckpointFolder.opened(folder)
     }
 
     /// `path` itself, or the newest checkpoint in it when it is a directory. In a run's folder its manifest says which that is.

@@ -202,7 +202,7 @@ package final class CheckpointFolder {
     private static let room = 1 << 20
 }
 
-/// What is read of a checkpoint before its tensors: the manifest and the header of every file. Rank 0 reads it and passes it
+/// The texts of a checkpoint that are read before its tensors: the manifest and the header of every file. Rank 0 reads it and passes it
 /// on.
 struct CheckpointIndex {
     var manifest: Data

@@ -3,18 +3,22 @@ package import Plans
 
 /// The checkpoints that lie in folders, looked at without opening their tensors.
 package enum CheckpointList {
-    /// The run that a checkpoint says it is of; nil for one that cannot be read.
-    private static func run(of path: String) -> String? {
-        guard let text = FileManager.default.contents(atPath: path + "/" + CheckpointManifest.name) else { return nil }
-        return (try? CheckpointManifest(text, path: path))?.run
-    }
-
-    /// Steps, bytes and the SHA-256 of the manifest of a checkpoint; nil for one that cannot be read.
-    static func facts(of path: String) -> (step: Int, bytes: Int, sha256: String)? {
+    /// The manifest of a checkpoint, and its text; nil for one that cannot be read.
+    private static func manifest(of path: String) -> (manifest: CheckpointManifest, text: Data)? {
         guard let text = FileManager.default.contents(atPath: path + "/" + CheckpointManifest.name),
             let manifest = try? CheckpointManifest(text, path: path)
         else { return nil }
-        return (manifest.step, manifest.bytes &+ text.count, SHA256.digits(of: text))
+        return (manifest, text)
+    }
+
+    /// The run that a checkpoint says it is of; nil for one that cannot be read.
+    private static func run(of path: String) -> String? { manifest(of: path)?.manifest.run }
+
+    /// Steps, bytes and the SHA-256 of the manifest of a checkpoint; nil for one that cannot be read.
+    static func facts(of path: String) -> (step: Int, bytes: Int, sha256: String)? {
+        manifest(of: path).map { manifest, text in
+            (manifest.step, manifest.bytes &+ text.count, SHA256.digits(of: text))
+        }
     }
 
     /// Folders that a killed run was writing or removing.
@@ -71,7 +75,7 @@ package enum CheckpointList {
         }
         let places = listed(own, in: folder)
         let kept = found.filter { isOf(own, listed: places, $0) || run(of: $0) == nil && $0.hasPrefix(folder + "/") }
-        let there = (try? RunManifest.read(folder: path)) ?? nil
+        let there = try? RunManifest.read(folder: path)
         guard kept.isEmpty && !found.isEmpty || there != nil && there?.run != own.run else { return kept }
         throw .file(
             path: folder,
@@ -86,7 +90,7 @@ package enum CheckpointList {
     package static func candidates(at path: String, besides: String? = nil) -> [String] {
         let isNamed = Checkpoint.step(of: (path as NSString).lastPathComponent) != nil
         if Checkpoint.isCheckpoint(path) || isNamed && FileManager.default.fileExists(atPath: path) { return [path] }
-        let manifest = (try? RunManifest.read(folder: path)) ?? nil
+        let manifest = try? RunManifest.read(folder: path)
         let listed = listed(manifest, in: path)
         var folders = manifest == nil ? [path] : listed.map { ($0 as NSString).deletingLastPathComponent }
         folders += [path + "/" + RunFolder.checkpoints] + (besides.map { [$0] } ?? [])

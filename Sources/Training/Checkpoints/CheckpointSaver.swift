@@ -1,5 +1,6 @@
 internal import Foundation
 package import MPI
+internal import Numbers
 internal import Plans
 internal import Synchronization
 internal import Tensors
@@ -65,7 +66,7 @@ package final class CheckpointSaver {
         precondition(pending == nil, "a save begins while another is under way")
         let began = MonotonicClock.seconds()
         let folder = world.rank == 0 ? Self.partial(path) : ""
-        try agree(on: world.rank == 0 ? Self.make(folder) : nil, path: folder)
+        try agree(on: world.rank == 0 ? Self.make(folder) : nil)
         let place = String(decoding: try world.broadcast(bytes: Array(folder.utf8), from: 0), as: UTF8.self)
         let file = place + "/" + Self.fileName(rank: world.rank, of: world.size)
         let share = StateShare(state, copies: isAsynchronous, room: room)
@@ -92,7 +93,7 @@ package final class CheckpointSaver {
         }
         let folder = Self.partial(save.path)
         do {
-            try agree(on: problem, path: save.path)
+            try agree(on: problem)
         } catch {
             if world.rank == 0 { DiskFile.remove(folder: folder) }
             throw error
@@ -108,7 +109,7 @@ package final class CheckpointSaver {
                 DiskFile.remove(folder: folder)
             }
         }
-        try agree(on: problem, path: save.path)
+        try agree(on: problem)
         let now = MonotonicClock.seconds()
         saved?.seconds = now - save.began
         saved?.blocked = save.blocked + now - began
@@ -142,21 +143,15 @@ package final class CheckpointSaver {
             mostStateBytes: shares.map(\.state).max() ?? 0)
     }
 
-    /// Collective. Rank 0's folder appears to every rank, or all throw the first rank's problem.
-    private func agree(on problem: String?, path: String) throws {
-        let flags = try world.allGather([Int64(problem == nil ? 0 : 1)])
-        guard let first = flags.firstIndex(of: 1) else { return }
-        let words = try world.broadcast(bytes: Array((problem ?? "").utf8), from: first)
-        throw TrainingError.saving(String(decoding: words, as: UTF8.self))
+    /// Collective. All ranks throw the problem of the first rank that has one.
+    private func agree(on problem: String?) throws {
+        if let first = try world.firstProblem(problem) { throw TrainingError.saving(first) }
     }
 
     // MARK: names
 
     package static func fileName(rank: Int, of ranks: Int) -> String {
-        func digits(_ number: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-        }
+        func digits(_ number: Int) -> String { Figures.padded(String(number), to: 5) }
         return "state-\(digits(rank + 1))-of-\(digits(ranks)).safetensors"
     }
 

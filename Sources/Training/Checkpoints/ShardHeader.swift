@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Models
+internal import Numbers
 internal import Reading
 
 /// The header of a file of a checkpoint: that of safetensors, whose metadata says which runs of a whole tensor every tensor of
@@ -72,8 +73,7 @@ package struct ShardHeader {
     }
 
     static func digits(_ sum: UInt64) -> String {
-        let digits = String(sum, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        Figures.padded(String(sum, radix: 16), to: 16)
     }
 
     /// Why a header cannot be used.

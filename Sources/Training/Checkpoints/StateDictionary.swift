@@ -2,7 +2,7 @@ package import Models
 internal import Plans
 internal import Tensors
 
-/// What a tensor of a run's state is to its parameter.
+/// Whether a tensor of a run's state is a parameter or one of the optimizer's moments of it.
 package enum StateKind: String, Hashable, Codable, Sendable, CaseIterable {
     /// The parameter itself. The runtime keeps it in fp32, also where products round it: it is its own master weight.
     case weight

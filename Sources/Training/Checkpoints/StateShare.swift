@@ -47,14 +47,14 @@ package struct StateShare {
         copy = storage
     }
 
-    /// Calls `body` with the elements of every run, in the order of the file.
+    /// Calls `body` with the number of a piece and the elements of one of its runs, in the order of the file.
     private func forEachRun<Failure: Error>(
-        _ body: (StateDictionary.Entry, ElementRun, UnsafeRawPointer) throws(Failure) -> Void
+        _ body: (Int, ElementRun, UnsafeRawPointer) throws(Failure) -> Void
     ) throws(Failure) {
         var source = copy.map { UnsafeRawPointer($0.pointer) }
-        for piece in pieces {
+        for (index, piece) in pieces.enumerated() {
             for run in piece.runs {
-                try body(piece.entry, run, source ?? UnsafeRawPointer(piece.entry.address(run.local)))
+                try body(index, run, source ?? UnsafeRawPointer(piece.entry.address(run.local)))
                 if let place = source { source = place + run.count * piece.entry.format.bytes }
             }
         }
@@ -63,14 +63,7 @@ package struct StateShare {
     /// The checksum of every piece, in their order.
     private func sums() -> [UInt64] {
         var sums = pieces.map { _ in ElementSum() }
-        var source = copy.map { UnsafeRawPointer($0.pointer) }
-        for (index, piece) in pieces.enumerated() {
-            for run in piece.runs {
-                let place = source ?? UnsafeRawPointer(piece.entry.address(run.local))
-                piece.entry.format.add(run, at: place, to: &sums[index])
-                if source != nil { source = place + run.count * piece.entry.format.bytes }
-            }
-        }
+        forEachRun { index, run, source in pieces[index].entry.format.add(run, at: source, to: &sums[index]) }
         return sums.map(\.value)
     }
 
@@ -82,8 +75,8 @@ package struct StateShare {
         // Small runs are joined, so that the disk sees few writes.
         var buffer: [UInt8] = []
         buffer.reserveCapacity(Self.joined)
-        try forEachRun { (entry, run, source) throws(TrainingError) in
-            let bytes = UnsafeRawBufferPointer(start: source, count: run.count * entry.format.bytes)
+        try forEachRun { (index, run, source) throws(TrainingError) in
+            let bytes = UnsafeRawBufferPointer(start: source, count: run.count * pieces[index].entry.format.bytes)
             if buffer.count + bytes.count > Self.joined {
                 try file.write(data: buffer)
                 buffer.removeAll(keepingCapacity: true)

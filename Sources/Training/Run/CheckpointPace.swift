@@ -31,9 +31,8 @@ package struct CheckpointPace {
 
     /// Whether a checkpoint is due after `done` steps; the same on every rank.
     package func isDue(after done: Int) -> Bool {
-        guard let checkpoint = settings.checkpoint else { return false }
-        if done == settings.steps { return true }
-        return checkpoint.every.map { done % $0 == 0 } ?? (done >= next)
+        guard settings.savesCheckpoint(after: done) else { return false }
+        return settings.checkpoint?.every != nil || done >= next || done == settings.steps
     }
 
     /// Collective. Sets the next step to save after, once a checkpoint is on the disk. The interval counts from the step after

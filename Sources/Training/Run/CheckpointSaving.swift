@@ -29,7 +29,7 @@ package struct CheckpointSaving {
         pace.stepped(report)
         var complete: [SavedCheckpoint] = []
         let isLast = trainer.stops || done == settings.steps
-        let isDue = pace.isDue(after: done) || isLast
+        let isDue = isLast || pace.isDue(after: done)
         // One copy of the state at a time: a save that is due waits for the one before.
         if trainer.saver.isPending, trainer.isWritten || isDue { complete += try finish(trainer) }
         guard isDue else { return complete }

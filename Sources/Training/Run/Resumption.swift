@@ -89,11 +89,7 @@ package final class Resumption {
         } catch {
             words = error.error.description
         }
-        let flags = try world.allGather([Int64(words == nil ? 0 : 1)])
-        if let first = flags.firstIndex(of: 1) {
-            let told = try world.broadcast(bytes: Array((words ?? "").utf8), from: first)
-            return (bytes, String(decoding: told, as: UTF8.self))
-        }
+        if let damaged = try world.firstProblem(words) { return (bytes, damaged) }
         guard let key = try trainer.state.difference(from: open, over: world) else { return (bytes, nil) }
         return (bytes, "\(open.path): tensor \(key) does not match its checksum")
     }

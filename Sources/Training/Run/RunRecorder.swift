@@ -109,7 +109,7 @@ package final class RunRecorder {
             return "there is no such checkpoint or run to go on from"
         }
         if !isFolder.boolValue { return "is a file; name the run's folder or that of one of its checkpoints" }
-        return (try? RunManifest.read(folder: place)) ?? nil == nil
+        return (try? RunManifest.read(folder: place)) == nil
             ? "is neither a run's folder nor a checkpoint, and holds no checkpoints" : nil
     }
 

@@ -192,13 +192,6 @@ package final class Trainer {
         try saver.begin(path, manifest)
     }
 
-    /// Fills the state of the run from a checkpoint of any layout. Every rank calls it.
-    /// - Returns: bytes of tensors that this rank read, and the first tensor that is not as it was saved.
-    func load(_ folder: CheckpointFolder) throws -> (bytes: Int, damaged: String?) {
-        let bytes = try state.load(from: folder)
-        return (bytes, try state.difference(from: folder, over: world))
-    }
-
     /// The last step's measured timeline of one pipeline (data-parallel copy 0). Every rank calls it; only rank 0 gets
     /// the timeline.
     package func gatherTimeline(name: String) throws(MPIError) -> Timeline? {

@@ -27,7 +27,7 @@ struct ExportResult {
         original = estimate
         var plan = estimate.plan
         plan.layout = estimate.layout
-        // What the plan lacks of the target is the same whatever the files state of its price.
+        // The target lacks as much of the plan whatever price the files state.
         let draft = target.export(plan, context: Self.context(estimate, train: plan.train, source: source))
         guard draft.gaps.isEmpty || nearest, !draft.files.isEmpty, let layout = draft.plan.layout else {
             (export, changed, run) = (draft.withoutFiles, nil, nil)

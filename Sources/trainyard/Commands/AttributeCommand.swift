@@ -89,7 +89,7 @@ struct AttributeCommand: ParsableCommand {
                 : AttributionText(attribution: attribution, width: width.columns).text())
     }
 
-    /// What the plan's step is predicted to take on each rank of the pipeline.
+    /// The time that the plan's step is predicted to take on each rank of the pipeline.
     private func priced(_ plan: Plan, _ layout: Layout) throws -> Attribution.Baseline {
         let estimate = try price(plan: plan, layout: layout)
         let work = try Pricer(plan: plan).work(of: estimate)

@@ -7,7 +7,7 @@ internal import Plans
 enum RunEnding {
     /// Whether a run that was interrupted has saved all it has trained.
     static func isSaved(_ folder: String, began: Date) -> Bool {
-        guard let manifest = (try? RunManifest.read(folder: folder)) ?? nil else { return false }
+        guard let manifest = try? RunManifest.read(folder: folder) else { return false }
         return manifest.state == .interrupted && manifest.isSaved
             && manifest.updated.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down)
     }
