@@ -50,6 +50,14 @@ package struct RunOptions: ParsableArguments {
     @Flag(help: "Print where a step's time goes, by kernel and by communication.")
     package var profile = false
 
+    @Option(
+        help: ArgumentHelp(
+            "For drills, again and again: in a step (from 0) turn a bit of a rank's weights or moments (flip), kill, stop or "
+                + "fail it, let it sleep (slow, seconds=), or make its gradients no numbers (nan). flip also takes tensor=, "
+                + "element=, bit= and seed=.",
+            valueName: "flip,step=7,rank=1"), transform: { try Injection($0) })
+    package var inject: [Injection] = []
+
     @Flag(help: "No progress line and no summary.")
     package var quiet = false
 
@@ -71,6 +79,7 @@ package struct RunOptions: ParsableArguments {
         }
         if let resume { arguments += ["--resume"] + (resume.isEmpty ? [] : [RunFolder.absolute(resume)]) }
         if overrides { arguments.append("--override") }
+        for injection in inject { arguments += ["--inject", injection.text] }
         if quiet { arguments.append("--quiet") }
         if profile { arguments.append("--profile") }
         return arguments

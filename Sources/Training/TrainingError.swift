@@ -30,6 +30,10 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The loss or the gradient norm stopped being a number. `step` counts from 0; the message counts from 1, as the progress
     /// line does.
     case diverged(step: Int, loss: Double, gradientNorm: Double)
+    /// What a drill asked for with `--inject`.
+    case injected(String)
+    /// Parts of the state changed by themselves, and no replica has healed them all.
+    case corrupted([StateFault])
 
     package var description: String {
         switch self {
@@ -57,6 +61,9 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         case .diverged(let step, let loss, let gradientNorm):
             "step \(step + 1): loss \(loss), gradient norm \(gradientNorm): the run diverged; "
                 + "lower train.learningRate, raise train.warmup or set train.clip"
+        case .injected(let words): "failed on purpose (--inject \(words))"
+        case .corrupted(let faults):
+            faults.map { $0.words + ($0.healedFrom.map { ", healed from rank \($0)" } ?? "") }.joined(separator: "; ")
         }
     }
 }

@@ -20,6 +20,8 @@ final class ProgressLine {
     private let steps: Int
     private let folder: String?
     private let enabled: Bool
+    /// Whether this rank says what is unusual.
+    private let speaks: Bool
     private let rewrites = isatty(STDERR_FILENO) == 1 || ProcessInfo.processInfo.environment["TRAINYARD_TTY"] == "1"
     private var elapsed = 0.0
     private var lastPrinted = -Double.infinity
@@ -29,6 +31,7 @@ final class ProgressLine {
         self.steps = steps
         self.folder = folder
         self.enabled = enabled
+        speaks = trainer.isFirst
     }
 
     /// Prints a line about the run that begins.
@@ -71,10 +74,40 @@ final class ProgressLine {
         guard done == steps || done == 1 || elapsed - lastPrinted >= pause else { return }
         lastPrinted = elapsed
         let left = elapsed / Double(done) * Double(steps - done)
+        let loss = report.isSkipped ? "no number" : Figures.fixed(report.loss, 4)
         let line =
-            "step \(done)/\(steps)  loss \(Figures.fixed(report.loss, 4))  \(Int(saturating: report.tokensPerSecond)) tokens/s  "
+            "step \(done)/\(steps)  loss \(loss)  \(Int(saturating: report.tokensPerSecond)) tokens/s  "
             + "bubble \(Figures.percent(report.bubble))  \(Figures.clock(left)) left"
         put(rewrites ? "\r\u{1B}[2K" + line : line + "\n")
+    }
+
+    /// Says what of a step is unusual, with `--quiet` too.
+    /// - Parameter usual: the mean loss of the steps before, where the step's is far above it.
+    func note(_ report: StepReport, usual: Double?) {
+        note(report.faults)
+        if report.isSkipped {
+            remark(
+                "step \(report.step + 1) is skipped, the weights stay as they are: loss \(report.loss), "
+                    + "gradient norm \(report.gradientNorm)")
+        }
+        if let usual {
+            remark(
+                "step \(report.step + 1): the loss jumped to \(Figures.fixed(report.loss, 4)) from about "
+                    + Figures.fixed(usual, 4))
+        }
+    }
+
+    /// Says what had changed by itself and was healed.
+    func note(_ healed: [StateFault]) {
+        for fault in healed {
+            remark(fault.words + (fault.healedFrom.map { "; healed from rank \($0)" } ?? ""))
+        }
+    }
+
+    private func remark(_ text: String) {
+        guard speaks else { return }
+        leaveLine()
+        put("note: \(text)\n")
     }
 
     /// Prints a line about a checkpoint.

@@ -92,7 +92,8 @@ struct TrainingRun {
         for path in recorder?.abandoned ?? [] {
             StandardStreams.error("note: a checkpoint after step \(start) is set aside as \(path)\n")
         }
-        let records = recorder.map { Records(run: $0, board: board) }
+        trainer.injections = try injections()
+        var records = recorder.map { Records(run: $0, board: board) }
         if isFirst, !options.quiet {
             for remark in plan.remarksOfARun(layout, settings) {
                 StandardStreams.error("note: \(remark.text)\n")
@@ -103,7 +104,17 @@ struct TrainingRun {
         }
         var done = start
         do {
-            let isStopped = try train(trainer, records, done: &done)
+            var (isStopped, spoilt) = (false, -1)
+            while true {
+                do {
+                    isStopped = try train(trainer, records, done: &done)
+                    break
+                } catch TrainingError.corrupted(let faults) where done > spoilt && settings.checkpoint != nil {
+                    // The same step once more: the memory stays bad.
+                    spoilt = done
+                    done = try goBack(trainer, &records, faults)
+                }
+            }
             try recorder?.writeEnd(isStopped ? .interrupted : .finished, steps: done)
             return isStopped
         } catch {
@@ -125,6 +136,42 @@ struct TrainingRun {
             StandardStreams.error("note: there is no checkpoint in \(place) yet: the run begins\n")
         }
         return found
+    }
+
+    /// What `--inject` asks for.
+    private func injections() throws -> [Injection] {
+        for injection in options.inject where injection.rank >= world.size {
+            throw ValidationError(
+                "--inject \(injection.text): there is no rank \(injection.rank), the ranks are 0 to \(world.size - 1)")
+        }
+        return options.inject
+    }
+
+    /// Collective. Goes back to the newest good checkpoint, because state has changed by itself that no replica has.
+    /// - Returns: steps done before.
+    private func goBack(_ trainer: Trainer, _ records: inout Records?, _ faults: [StateFault]) throws -> Int {
+        let error = TrainingError.corrupted(faults)
+        guard
+            let resumption = try Resumption(
+                records?.run.ownCheckpoints ?? [], plan: trainer.plan, settings: trainer.settings, text: trainer.text,
+                isOverriding: true, world: world)
+        else { throw error }
+        let outcome = try resumption.load(into: trainer)
+        let aside = try records?.run.goBack(to: outcome.step) ?? []
+        if let directory = options.tensorboard, let path = records?.board?.path {
+            records?.board = nil
+            records?.board = try TensorBoardLog(directory: directory, from: outcome.step, earlier: [path])
+        }
+        guard isFirst else { return outcome.step }
+        StandardStreams.error(
+            "note: \(error); going back to the checkpoint after step \(outcome.step), \(outcome.path)\n")
+        for remark in resumption.remarks.filter({ !$0.hasSuffix("(--override)") }) {
+            StandardStreams.error("note: \(remark)\n")
+        }
+        for path in aside {
+            StandardStreams.error("note: a checkpoint after step \(outcome.step) is set aside as \(path)\n")
+        }
+        return outcome.step
     }
 
     /// Says on standard error how the run goes on. What was passed over or overridden is said with `--quiet` too.
@@ -186,20 +233,39 @@ struct TrainingRun {
         trainer.profile.isOn = options.profile
         var profiled = (steps: 0, seconds: 0.0)
         var saving = CheckpointSaving(plan, settings, start: start, recorder: records?.run, planPath: planPath)
+        var (spikes, seconds, sound) = (LossSpikes(), 0.0, start)
         for step in min(start, settings.steps)..<settings.steps {
             trainer.isAskedToStop = TerminationSignals.isAsked
-            let report = try trainer.step(step)
+            let report: StepReport
+            do {
+                report = try trainer.step(step)
+            } catch {
+                progress.leaveLine()
+                if case TrainingError.corrupted = error { try saving.complete(trainer) }
+                if case TrainingError.diverged = error, let path = records?.run.checkpoint(until: sound) {
+                    StandardStreams.error("note: the last good state is the checkpoint \(path)\n")
+                }
+                throw error
+            }
             done = step + 1
+            // Its loss was a number with the weights that it began with.
+            if !report.isSkipped { sound = step }
+            seconds += report.seconds
             if step == start, settings.steps > start + 1 {
                 // The first step also warms up libraries and memory.
                 trainer.profile.clear()
             } else {
                 profiled = (profiled.steps + 1, profiled.seconds + report.seconds)
             }
-            try records?.run.log(report, modelFLOPs: flops)
+            let usual = spikes.next(report.loss)
+            try records?.run.log(report, modelFLOPs: flops, isSpike: usual != nil)
             try records?.board?.write(report)
             progress.show(report)
+            progress.note(report, usual: usual)
             for saved in try saving.afterStep(report, trainer) { progress.show(saved) }
+            progress.note(saving.healed)
+            records?.run.note(
+                RunManifest.Seconds(steps: seconds, saving: saving.seconds, checking: trainer.integrity.seconds))
             if trainer.stops, done < settings.steps {
                 progress.leaveLine()
                 if isFirst, !options.quiet {

@@ -21,6 +21,12 @@ final class LayoutChecks {
             losses.append(report.loss)
             norms.append(report.gradientNorm)
         }
+
+        /// Forgets the steps from `step` on.
+        mutating func cut(to step: Int) {
+            losses.removeLast(max(0, losses.count - step))
+            norms.removeLast(max(0, norms.count - step))
+        }
     }
 
     static let steps = 5

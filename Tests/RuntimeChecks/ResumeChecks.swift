@@ -101,7 +101,7 @@ extension LayoutChecks {
         var readOverShare = 0.0
     }
 
-    private static let savedAfter = 3
+    static let savedAfter = 3
 
     /// Runs every case: once through, saving on the way, and from what was saved. Returns the number that differ.
     func run(_ cases: [ResumeCase], toTheBit: Bool) throws -> Int {
@@ -121,7 +121,7 @@ extension LayoutChecks {
     }
 
     /// Runs on the first ranks that a layout needs; the others get nil and wait at the next message.
-    private func onRanks<Result>(_ layout: Layout, _ body: (Communicator) throws -> Result) throws -> Result? {
+    func onRanks<Result>(_ layout: Layout, _ body: (Communicator) throws -> Result) throws -> Result? {
         let isIn = world.rank < layout.devices
         guard let group = try world.split(color: isIn ? 0 : 1, key: world.rank), isIn else {
             _ = try tellAll(true)
@@ -132,13 +132,13 @@ extension LayoutChecks {
         return result
     }
 
-    private func trainer(_ check: ResumeCase, _ layout: Layout, _ group: Communicator, fills: Bool) throws -> Trainer {
+    func trainer(_ check: ResumeCase, _ layout: Layout, _ group: Communicator, fills: Bool) throws -> Trainer {
         try makeTrainer(
             Reference(check), layout, group, sharesMemory: true, fills: fills,
             checkpoint: TrainSettings.Checkpoint(every: 3, path: nil, keep: 1, isAsynchronous: check.isAsynchronous))
     }
 
-    private func save(_ check: ResumeCase, at path: String, _ group: Communicator) throws -> Record {
+    func save(_ check: ResumeCase, at path: String, _ group: Communicator) throws -> Record {
         let trainer = try trainer(check, check.saved, group, fills: true)
         var record = Record()
         for step in 0..<Self.savedAfter { record.add(try trainer.step(step)) }

@@ -2,19 +2,26 @@
 ///
 ///     mpirun -n 8 --oversubscribe runtime-checks [PART OF A NAME]
 ///     mpirun -n 4 --oversubscribe runtime-checks resume [PART OF A NAME]
+///     mpirun -n 4 --oversubscribe runtime-checks flip [PART OF A NAME]
 ///
-/// With `resume` it interrupts runs, and goes on in the same layout (the same to the bit) and in others.
+/// With `resume` it interrupts runs, and goes on in the same layout (the same to the bit) and in others. With `flip` it turns
+/// bits of weights and moments, which the runs have to notice and heal.
 /// Prints a line a layout and exits 0 if all agree. Started once for all layouts: starting MPI takes longer than a run.
 internal import MPI
 
 let filter = CommandLine.arguments.dropFirst().first ?? ""
 let code = runRank(program: "runtime-checks") { world in
     let checks = try LayoutChecks(world: world.communicator)
+    let part = CommandLine.arguments.dropFirst(2).first ?? ""
+    func chosen(_ cases: [ResumeCase]) -> [ResumeCase] {
+        cases.filter { part.isEmpty || $0.name.contains(part) }
+    }
+    if filter == "flip" {
+        let failures = try checks.flip(chosen(ResumeCase.same))
+        if failures > 0 { throw ChecksFailed(count: failures) }
+        return
+    }
     if filter == "resume" {
-        let part = CommandLine.arguments.dropFirst(2).first ?? ""
-        func chosen(_ cases: [ResumeCase]) -> [ResumeCase] {
-            cases.filter { part.isEmpty || $0.name.contains(part) }
-        }
         let failures =
             try checks.run(chosen(ResumeCase.same), toTheBit: true)
             + checks.run(chosen(ResumeCase.other), toTheBit: false)

@@ -221,6 +221,10 @@ extension TrainSettings {
         if let momentum { lines.append("momentum: \(momentum)") }
         if let folder { lines.append("folder: \(Plan.quoted(folder))") }
         if resume != .never { lines.append("resume: \(resume.rawValue)") }
+        if let stateCheck {
+            lines += stateCheck == 0 ? ["stateCheck: off"] : ["stateCheck:", "  every: \(stateCheck)"]
+        }
+        if let maxSkippedSteps { lines.append("maxSkippedSteps: \(maxSkippedSteps)") }
         if let initialWeights { lines.append("init: \(path(initialWeights))") }
         if let checkpoint {
             lines += [

@@ -51,6 +51,13 @@ enum TrainReading {
         settings.checkpoint = checkpoint(reader)
         settings.folder = reader.text("folder")
         settings.resume = reader.choice("resume", of: TrainSettings.Resume.self) ?? settings.resume
+        if reader.word(ifAmong: ["off"], "stateCheck") != nil {
+            settings.stateCheck = 0
+        } else if let check = reader.map("stateCheck") {
+            settings.stateCheck = check.count("every", in: Bounds.steps)
+            check.reportUnknownKeys()
+        }
+        settings.maxSkippedSteps = reader.count("maxSkippedSteps", in: 0...Bounds.steps.upperBound)
         reader.reportUnknownKeys()
 
         guard let data, steps != nil else { return nil }

@@ -214,6 +214,22 @@ package struct RunManifest: Hashable, Codable, Sendable {
     package var files: [String] = []
     /// Checkpoints, the oldest first.
     package var checkpoints: [Checkpoint] = []
+    /// Of the last start; nil until it ends.
+    package var seconds: Seconds?
+
+    /// What a run's time went into, seconds of rank 0.
+    package struct Seconds: Hashable, Codable, Sendable {
+        /// All steps, checks included.
+        package var steps: Double
+        /// Waits for checkpoints, between steps.
+        package var saving: Double
+        /// Checks of the state for bits that changed by themselves.
+        package var checking: Double
+
+        package init(steps: Double, saving: Double, checking: Double) {
+            (self.steps, self.saving, self.checking) = (steps, saving, checking)
+        }
+    }
 
     package init(
         plan: String, identity: String, program: String, steps: Int, processes: Int, data: String, host: String,

@@ -5,9 +5,9 @@ package import Foundation
 package struct StepMetrics: Hashable, Codable, Sendable {
     /// Number of the step, counted from 0.
     package var step: Int
-    /// Mean cross-entropy over the batch's tokens, nats.
+    /// Mean cross-entropy over the batch's tokens, nats. NaN, in the log null, for a skipped step.
     package var loss: Double
-    /// Norm of all gradients before clipping.
+    /// Norm of all gradients before clipping. NaN, in the log null, for a skipped step.
     package var gradNorm: Double
     package var learningRate: Double
     /// Wall-clock seconds of the step.
@@ -21,6 +21,16 @@ package struct StepMetrics: Hashable, Codable, Sendable {
     package var computeShare: Double
     /// Peak resident bytes of each rank.
     package var peakBytes: [Double]
+    /// Whether the step changed nothing, because loss or gradients were no numbers. In the log only where it is so.
+    package var isSkipped = false
+    /// Whether the loss is far above that of the steps before. In the log only where it is so.
+    package var isSpike = false
+
+    package enum CodingKeys: String, CodingKey {
+        case step, loss, gradNorm, learningRate, seconds, tokensPerSecond, modelFLOPs, bubble, computeShare, peakBytes
+        case isSkipped = "skipped"
+        case isSpike = "spike"
+    }
 
     package init(
         step: Int, loss: Double, gradNorm: Double, learningRate: Double, seconds: Double, tokensPerSecond: Double,
@@ -36,6 +46,39 @@ package struct StepMetrics: Hashable, Codable, Sendable {
         self.bubble = bubble
         self.computeShare = computeShare
         self.peakBytes = peakBytes
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        func number(_ key: CodingKeys) throws -> Double { try values.decode(Double.self, forKey: key) }
+        func numberOrNone(_ key: CodingKeys) throws -> Double {
+            try values.decodeIfPresent(Double.self, forKey: key) ?? .nan
+        }
+        step = try values.decode(Int.self, forKey: .step)
+        (loss, gradNorm) = (try numberOrNone(.loss), try numberOrNone(.gradNorm))
+        (learningRate, seconds) = (try number(.learningRate), try number(.seconds))
+        (tokensPerSecond, modelFLOPs) = (try number(.tokensPerSecond), try number(.modelFLOPs))
+        (bubble, computeShare) = (try number(.bubble), try number(.computeShare))
+        peakBytes = try values.decode([Double].self, forKey: .peakBytes)
+        isSkipped = try values.decodeIfPresent(Bool.self, forKey: .isSkipped) ?? false
+        isSpike = try values.decodeIfPresent(Bool.self, forKey: .isSpike) ?? false
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(step, forKey: .step)
+        // JSON has no other numbers than finite ones.
+        try values.encode(isSkipped ? nil : loss, forKey: .loss)
+        try values.encode(isSkipped ? nil : gradNorm, forKey: .gradNorm)
+        try values.encode(learningRate, forKey: .learningRate)
+        try values.encode(seconds, forKey: .seconds)
+        try values.encode(tokensPerSecond, forKey: .tokensPerSecond)
+        try values.encode(modelFLOPs, forKey: .modelFLOPs)
+        try values.encode(bubble, forKey: .bubble)
+        try values.encode(computeShare, forKey: .computeShare)
+        try values.encode(peakBytes, forKey: .peakBytes)
+        if isSkipped { try values.encode(true, forKey: .isSkipped) }
+        if isSpike { try values.encode(true, forKey: .isSpike) }
     }
 
     /// The step's line of the log, with its line break.

@@ -77,6 +77,10 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package var resume = Resume.never
     /// The token that ends a document of a packed sequence; nil: sequences are not packed.
     package var endOfDocument: Int?
+    /// Steps from one check of weights and moments for bits that changed by themselves to the next; 0: none. nil: every step.
+    package var stateCheck: Int?
+    /// Steps in a row whose loss or gradients may be no numbers. They are skipped; the run ends at one more. nil: 10.
+    package var maxSkippedSteps: Int?
 
     package init(
         data: String, tokenizer: String = "bytes", order: Order = .shuffled, steps: Int, learningRate: Double = 3e-4,
@@ -105,6 +109,10 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         self.checkpoint = checkpoint
         self.folder = folder
     }
+
+    /// Steps from one check of the state to the next; nil: it is not checked.
+    package var stateCheckInterval: Int? { stateCheck == 0 ? nil : stateCheck ?? 1 }
+    package var skipLimit: Int { maxSkippedSteps ?? 10 }
 
     /// Whether a checkpoint may be saved after `done` steps.
     package func savesCheckpoint(after done: Int) -> Bool {

@@ -56,6 +56,8 @@ package struct CheckpointManifest: Hashable, Codable, Sendable {
     package var train: TrainSettings
     package var data: Position
     package var random: RandomState
+    /// Steps whose loss or gradients were no numbers, of those before. nil: none, or of a release that skipped none.
+    package var skipped: Int?
     package var files: [File] = []
     /// SHA-256 of this text without its line `sha256`.
     package var sha256 = ""
@@ -144,6 +146,7 @@ package struct CheckpointManifest: Hashable, Codable, Sendable {
     private var problem: String? {
         if let problem = model.problems.first { return "model: \(problem)" }
         guard Bounds.steps.contains(step) else { return "step \(step)" }
+        guard (0...step).contains(skipped ?? 0) else { return "skipped" }
         // So many tokens are trained on by no run, and fewer cannot overflow.
         let tokens = data.sequences.multipliedReportingOverflow(by: max(1, model.sequence))
         guard batch > 0, data.sequences >= 0, data.bytes >= 0, !tokens.overflow, tokens.partialValue < 1 << 58 else {

@@ -54,6 +54,7 @@ struct ResumeRules {
         numbers.checkpoint = nil
         numbers.initialWeights = nil
         numbers.resume = .never
+        (numbers.stateCheck, numbers.maxSkippedSteps) = (nil, nil)
         // The rate of a constant schedule does not depend on the run's length.
         if settings.schedule == .constant {
             numbers.steps = 0

@@ -121,6 +121,9 @@ final class DataParallel {
         }
     }
 
+    /// Whole weights that were gathered are wrong: the slices have changed without a step.
+    func forgetWeights() { gathered.forget() }
+
     /// Gives every rank the weights that the others' optimizers have stepped.
     func gatherSteppedWeights() throws(MPIError) {
         gathered.forget()

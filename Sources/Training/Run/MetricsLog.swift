@@ -4,10 +4,12 @@ internal import Plans
 /// A log in JSON Lines: one object a step, written when the step ends.
 package final class MetricsLog {
     private let file: RecordFile
+    let path: String
 
     /// Creates the file, or goes on with it: the lines of steps from `step` on go, and an incomplete last line.
     /// - Throws: `TrainingError.file` when it cannot be written.
     package init(path: String, from step: Int = 0) throws(TrainingError) {
+        self.path = path
         file = try RecordFile(path: path, grows: true, keeping: step > 0 ? Self.length(path, before: step) : 0)
     }
 
@@ -25,12 +27,15 @@ package final class MetricsLog {
     }
 
     /// Appends one step.
-    /// - Parameter modelFLOPs: of the whole step.
-    package func write(_ report: StepReport, modelFLOPs: Double) throws(TrainingError) {
-        let metrics = StepMetrics(
+    /// - Parameters:
+    ///   - modelFLOPs: of the whole step.
+    ///   - isSpike: whether the loss is far above that of the steps before.
+    package func write(_ report: StepReport, modelFLOPs: Double, isSpike: Bool = false) throws(TrainingError) {
+        var metrics = StepMetrics(
             step: report.step, loss: report.loss, gradNorm: report.gradientNorm, learningRate: report.learningRate,
             seconds: report.seconds, tokensPerSecond: report.tokensPerSecond, modelFLOPs: modelFLOPs,
             bubble: report.bubble, computeShare: report.computeShare, peakBytes: report.peakBytes)
+        (metrics.isSkipped, metrics.isSpike) = (report.isSkipped, isSpike)
         guard let line = try? metrics.line() else {
             throw .write(path: file.path, reason: "step \(report.step) has a figure that is no number")
         }

@@ -66,7 +66,9 @@ package final class Resumption {
                 continue
             }
             let manifest = open.manifest
+            trainer.skippedSteps = manifest.skipped ?? 0
             trainer.text.origin = (manifest.step, rules.sequences(of: manifest))
+            trainer.begins(at: manifest.step)
             let held = trainer.state.heldBytes
             let all = try world.allGather([Int64(bytes), Int64(held)])
             var (most, share) = (0, 0.0)

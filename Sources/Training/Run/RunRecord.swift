@@ -80,6 +80,9 @@ final class RunRecord: Sendable {
     /// Remembers the steps done, for the next time the manifest is written.
     func note(step: Int) { state.withLock { $0.manifest.step = step } }
 
+    /// Remembers what the run's time went into, for the next time the manifest is written.
+    func note(seconds: RunManifest.Seconds) { state.withLock { $0.manifest.seconds = seconds } }
+
     /// Writes into the manifest how the run ended, and unlocks the folder.
     func writeEnd(_ ending: RunManifest.State, steps: Int?) throws {
         try state.withLock { state throws in

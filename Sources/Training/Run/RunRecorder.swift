@@ -184,12 +184,45 @@ package final class RunRecorder {
         return found.filter { $0.step <= step }.sorted { $0.step < $1.step }
     }
 
+    // MARK: going back
+
+    /// The checkpoints that the run may go back to, the newest first.
+    package var ownCheckpoints: [String] {
+        record.manifest.checkpoints.compactMap { ownCheckpoint($0.file) }.reversed()
+    }
+
+    /// Cuts the steps from `start` on off the logs, and sets later checkpoints aside.
+    /// - Returns: the new names of the latter.
+    package func goBack(to start: Int) throws -> [String] {
+        let own = record.manifest.checkpoints.filter { $0.step > start }.compactMap { ownCheckpoint($0.file) }
+        let aside = try CheckpointList.setAside(own, after: start)
+        // A log is locked while it is open.
+        let paths = logs.map(\.path)
+        logs = []
+        logs = try paths.map { try MetricsLog(path: $0, from: start) }
+        try record.change { manifest in
+            manifest.checkpoints.removeAll { $0.step > start }
+            manifest.step = start
+        }
+        return aside
+    }
+
+    /// Remembers for how long the run has trained, waited for saves, and checked its state.
+    package func note(_ seconds: RunManifest.Seconds) { record.note(seconds: seconds) }
+
+    /// The newest checkpoint that is not of a later step.
+    package func checkpoint(until step: Int) -> String? {
+        record.manifest.checkpoints.last { $0.step <= step }.flatMap { ownCheckpoint($0.file) }
+    }
+
     // MARK: records of a step
 
     /// Logs a step.
-    /// - Parameter modelFLOPs: of the whole step.
-    package func log(_ report: StepReport, modelFLOPs: Double) throws {
-        for log in logs { try log.write(report, modelFLOPs: modelFLOPs) }
+    /// - Parameters:
+    ///   - modelFLOPs: of the whole step.
+    ///   - isSpike: whether the loss is far above that of the steps before.
+    package func log(_ report: StepReport, modelFLOPs: Double, isSpike: Bool) throws {
+        for log in logs { try log.write(report, modelFLOPs: modelFLOPs, isSpike: isSpike) }
         record.note(step: report.step + 1)
     }
 

@@ -17,6 +17,10 @@ package struct StepReport: Hashable, Sendable {
     package var computeShare: Double
     /// Peak resident bytes of each rank.
     package var peakBytes: [Double]
+    /// Whether the loss or the gradients were no numbers, so that the weights are as they were.
+    package var isSkipped = false
+    /// What had changed by itself and was healed from replicas, before or after the step.
+    package var faults: [StateFault] = []
 
     package init(
         step: Int, loss: Double, gradientNorm: Double, learningRate: Double, seconds: Double, tokens: Int,

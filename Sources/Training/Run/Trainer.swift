@@ -22,9 +22,21 @@ package final class Trainer {
     private let checkpoints: CheckpointWriter
     /// The text that is trained on.
     package let text: TextData
+    /// Whether this is the rank that speaks for all.
+    package var isFirst: Bool { world.rank == 0 }
     /// Saves the state of the run.
     package let saver: CheckpointSaver
     let state: StateDictionary
+    /// Notices state that changes by itself.
+    package let integrity: StateGuard
+    /// What is done to the run on purpose, for drills.
+    package var injections: [Injection] = []
+    /// Bits of this rank's state that were turned on purpose.
+    package internal(set) var turnedBits: [TurnedBit] = []
+    /// Steps so far whose loss or gradients were no numbers.
+    package var skippedSteps = 0
+    /// Those of them that came one after the other, the last step included.
+    private var skippedInARow = 0
     /// Whether this rank was asked to save and leave.
     package var isAskedToStop = false
     /// Whether any rank was asked to before the last step ended; the same on every rank.
@@ -96,6 +108,8 @@ package final class Trainer {
         state = StateDictionary(parameters, rule: rule, model: model)
         saver = CheckpointSaver(
             world: world, state: state, isAsynchronous: settings.checkpoint?.isAsynchronous ?? false)
+        integrity = try StateGuard(state, every: settings.stateCheckInterval, world: world)
+        if fills { integrity.keep(before: 0) }
         matrices = try WholeMatrices(
             tensor: groups.tensor, expertTensor: groups.expertTensor, sharesMemory: sharesMemory)
     }
@@ -119,12 +133,76 @@ package final class Trainer {
         return text
     }
 
-    /// Runs one step (from 0) and reports it on every rank.
-    /// - Throws: `TrainingError.diverged` when the loss or the gradient norm is no number.
+    /// Takes the state for right as it has been filled.
+    /// - Parameter step: the next step.
+    package func begins(at step: Int) {
+        dataParallel.forgetWeights()
+        integrity.keep(before: step)
+    }
+
+    /// Runs one step (from 0) and reports it on every rank. Where state had changed by itself it is healed from replicas, and the
+    /// step is done again.
+    /// - Throws: `TrainingError.diverged` when loss or gradients are no numbers in more steps in a row than the plan lets be
+    ///   skipped; `TrainingError.corrupted` when no replica has what changed by itself. Every rank throws the same.
     package func step(_ step: Int) throws -> StepReport {
+        var healed: [StateFault] = []
+        while true {
+            let (report, faults) = try attempt(step)
+            healed += faults
+            // Memory that changes again and again is worn out.
+            guard healed.count <= Self.mostFaults, faults.allSatisfy({ $0.healedFrom != nil }) else {
+                throw TrainingError.corrupted(healed)
+            }
+            guard var report else { continue }
+            report.faults = healed
+            skippedInARow = report.isSkipped ? skippedInARow + 1 : 0
+            guard report.isSkipped else { return report }
+            skippedSteps += 1
+            guard skippedInARow <= settings.skipLimit else {
+                throw TrainingError.diverged(step: step, loss: report.loss, gradientNorm: report.gradientNorm)
+            }
+            return report
+        }
+    }
+
+    /// Faults that are healed in one step.
+    private static let mostFaults = 64
+
+    /// Collective. Makes sure that the state is as the last step has left it, before it is saved.
+    /// - Returns: what was healed.
+    /// - Throws: `TrainingError.corrupted` on every rank if anything else was wrong.
+    package func confirmState() throws -> [StateFault] {
+        let wrong = integrity.changed()
+        let mine = [Int64(wrong.count)] + integrity.votes
+        let all = try world.allGather(mine)
+        let faults = try heal(
+            wrong, isAny: stride(from: 0, to: all.count, by: mine.count).contains { all[$0] > 0 },
+            vote: { all[$0 * mine.count + 1 + $1] })
+        guard faults.allSatisfy({ $0.healedFrom != nil }) else { throw TrainingError.corrupted(faults) }
+        return faults
+    }
+
+    /// Collective. Heals what has changed by itself, or what most of the ranks that hold the same hold otherwise.
+    /// - Parameters:
+    ///   - wrong: pieces of this rank that have changed.
+    ///   - isAny: whether any rank has such pieces.
+    ///   - vote: what a rank says of an entry that others hold too.
+    private func heal(
+        _ wrong: [Int], isAny: Bool, vote: (_ rank: Int, _ number: Int) -> Int64
+    ) throws -> [StateFault] {
+        if isAny { return try integrity.heal(wrong) }
+        let dispute = integrity.dispute(vote)
+        let faults = dispute.isDecided ? try integrity.heal(dispute.wrong, isOutvoted: true) : []
+        return faults + (try integrity.faults(of: dispute.undecided))
+    }
+
+    /// Runs one step.
+    /// - Returns: no report if state had changed by itself, and the weights are as they were but for what was healed.
+    private func attempt(_ step: Int) throws -> (report: StepReport?, faults: [StateFault]) {
         recorder.clear()
         let start = recorder.now()
         let tokens = plan.batch * plan.model.sequence
+        try inject(in: step)
         parameters.clearGradients()
         dataParallel.startStep()
         try batch.load(step: step)
@@ -137,40 +215,58 @@ package final class Trainer {
         try dataParallel.completeReductions()
         try norm.sumTiedGradients()
         mark = recorder.record(.collective, since: mark)
+        poisonGradients(in: step)
         let squared = norm.sumOfSquares()
+        let changed = integrity.changed()
         // One small collective carries every figure of the step.
-        let mine = [
-            loss, squared, phaseCompute, phaseEnd - start, ProcessMemory.peakBytes(), isAskedToStop ? 1 : 0,
-            saver.isWritten ? 0 : 1,
-        ]
+        let mine =
+            [
+                loss, squared, phaseCompute, phaseEnd - start, ProcessMemory.peakBytes(), isAskedToStop ? 1 : 0,
+                saver.isWritten ? 0 : 1, Double(changed.count),
+            ] + integrity.votes.map { Double(bitPattern: UInt64(bitPattern: $0)) }
         let all = try world.allGather(mine)
         mark = recorder.record(.collective, since: mark, bytes: Double(8 * all.count))
         func column(_ index: Int) -> [Double] { stride(from: index, to: all.count, by: mine.count).map { all[$0] } }
 
         stops = column(5).contains(1)
         isWritten = !column(6).contains(1)
+        let faults = try heal(changed, isAny: column(7).contains { $0 > 0 }) { rank, number in
+            Int64(bitPattern: all[rank * mine.count + 8 + number].bitPattern)
+        }
+        guard faults.isEmpty else {
+            dataParallel.forgetWeights()
+            return (nil, faults)
+        }
         let gradientNorm = column(1).reduce(0, +).squareRoot()
         let meanLoss = column(0).reduce(0, +) / Double(tokens)
+        let rate = settings.learningRate(step: step)
+        let longest = column(3).max() ?? 0
+        var report = StepReport(
+            step: step, loss: meanLoss, gradientNorm: gradientNorm, learningRate: rate, seconds: 0, tokens: tokens,
+            bubble: 1 - column(2).reduce(0, +) / (Double(world.size) * longest), computeShare: 0, peakBytes: column(4))
         guard gradientNorm.isFinite, meanLoss.isFinite else {
-            throw TrainingError.diverged(step: step, loss: meanLoss, gradientNorm: gradientNorm)
+            // Whole weights that were gathered are still the right ones.
+            report.isSkipped = true
+            report.seconds = recorder.now() - start
+            report.computeShare = phaseCompute / report.seconds
+            integrity.keep(before: step + 1)
+            return (report, [])
         }
         var scale: Float = 1
         if let clip = settings.clip, gradientNorm > clip { scale = Float(clip / (gradientNorm + 1e-6)) }
-        let rate = settings.learningRate(step: step)
-        let update = OptimizerStep(rule, number: step + 1, learningRate: rate, gradientScale: scale)
+        let update = OptimizerStep(
+            rule, number: max(1, step + 1 - skippedSteps), learningRate: rate, gradientScale: scale)
         try profile.measure(.optimizer) { () throws(MPIError) in
             try parameters.optimise(update, matrices: matrices)
         }
         let optimized = recorder.record(.optimizer, since: mark)
         try dataParallel.gatherSteppedWeights()
-        let end = layout.sharding == .none ? optimized : recorder.record(.collective, since: optimized)
-
-        let longest = column(3).max() ?? 0
-        let ranks = Double(world.size)
-        return StepReport(
-            step: step, loss: meanLoss, gradientNorm: gradientNorm, learningRate: rate, seconds: end - start,
-            tokens: tokens, bubble: 1 - column(2).reduce(0, +) / (ranks * longest),
-            computeShare: (phaseCompute + (optimized - mark)) / (end - start), peakBytes: column(4))
+        var end = layout.sharding == .none ? optimized : recorder.record(.collective, since: optimized)
+        integrity.keep(before: step + 1)
+        if integrity.hasSums { end = recorder.record(.optimizer, since: end) }
+        report.seconds = end - start
+        report.computeShare = (phaseCompute + (optimized - mark)) / (end - start)
+        return (report, [])
     }
 
     /// Writes all weights to `path`, whole and under Hugging Face names, whatever the layout. Every rank calls it.
