@@ -63,7 +63,7 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "lower train.learningRate, raise train.warmup or set train.clip"
         case .injected(let words): "failed on purpose (--inject \(words))"
         case .corrupted(let faults):
-            faults.map { $0.words + ($0.healedFrom.map { ", healed from rank \($0)" } ?? "") }.joined(separator: "; ")
+            StateFault.words(of: faults) + "; no replica and no checkpoint has healed it"
         }
     }
 }

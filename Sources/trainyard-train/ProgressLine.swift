@@ -99,9 +99,7 @@ final class ProgressLine {
 
     /// Says what had changed by itself and was healed.
     func note(_ healed: [StateFault]) {
-        for fault in healed {
-            remark(fault.words + (fault.healedFrom.map { "; healed from rank \($0)" } ?? ""))
-        }
+        for fault in healed { remark(StateFault.words(of: [fault])) }
     }
 
     private func remark(_ text: String) {

@@ -45,7 +45,7 @@ struct RunCommand: ParsableCommand {
         switch error {
         case let error as TrainingError:
             switch error {
-            case .diverged, .write, .saving, .textChanged: return 1
+            case .diverged, .corrupted, .injected, .write, .saving, .textChanged: return 1
             case .layout(let problem): return problem.kind == .misfit ? 3 : 2
             default: return 2
             }

@@ -94,6 +94,7 @@ struct TrainingRun {
         }
         trainer.injections = try injections()
         var records = recorder.map { Records(run: $0, board: board) }
+        board = nil
         if isFirst, !options.quiet {
             for remark in plan.remarksOfARun(layout, settings) {
                 StandardStreams.error("note: \(remark.text)\n")
@@ -150,12 +151,11 @@ struct TrainingRun {
     /// Collective. Goes back to the newest good checkpoint, because state has changed by itself that no replica has.
     /// - Returns: steps done before.
     private func goBack(_ trainer: Trainer, _ records: inout Records?, _ faults: [StateFault]) throws -> Int {
-        let error = TrainingError.corrupted(faults)
         guard
             let resumption = try Resumption(
                 records?.run.ownCheckpoints ?? [], plan: trainer.plan, settings: trainer.settings, text: trainer.text,
                 isOverriding: true, world: world)
-        else { throw error }
+        else { throw TrainingError.corrupted(faults) }
         let outcome = try resumption.load(into: trainer)
         let aside = try records?.run.goBack(to: outcome.step) ?? []
         if let directory = options.tensorboard, let path = records?.board?.path {
@@ -164,7 +164,7 @@ struct TrainingRun {
         }
         guard isFirst else { return outcome.step }
         StandardStreams.error(
-            "note: \(error); going back to the checkpoint after step \(outcome.step), \(outcome.path)\n")
+            "note: \(StateFault.words(of: faults)); going back to the checkpoint after step \(outcome.step), \(outcome.path)\n")
         for remark in resumption.remarks.filter({ !$0.hasSuffix("(--override)") }) {
             StandardStreams.error("note: \(remark)\n")
         }

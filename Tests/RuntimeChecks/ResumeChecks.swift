@@ -142,15 +142,7 @@ extension LayoutChecks {
         let trainer = try trainer(check, check.saved, group, fills: true)
         var record = Record()
         for step in 0..<Self.savedAfter { record.add(try trainer.step(step)) }
-        let text = trainer.text
-        let manifest = CheckpointManifest(
-            step: Self.savedAfter, run: "checks", program: "runtime-checks", saved: Date(), plan: "check", planText: "",
-            model: trainer.plan.model, precision: trainer.plan.precision, optimizer: trainer.plan.optimizer,
-            batch: trainer.plan.batch, layout: trainer.layout, train: trainer.settings,
-            data: CheckpointManifest.Position(
-                sequences: text.sequences(before: Self.savedAfter), bytes: text.tokens, digest: text.contentDigits),
-            random: CheckpointManifest.RandomState(seed: trainer.settings.seed))
-        try trainer.beginCheckpoint(at: path, group.rank == 0 ? manifest : nil)
+        try save(trainer, after: Self.savedAfter, at: path, group)
         if !check.isAsynchronous { _ = try trainer.saver.finish() }
         // The run goes on: what it changes now must not reach the files.
         for step in Self.savedAfter..<Self.steps { record.add(try trainer.step(step)) }
@@ -159,6 +151,19 @@ extension LayoutChecks {
         try trainer.saveWeights(to: file, step: Self.steps)
         if group.rank == 0 { record.weights = try weights(file) }
         return record
+    }
+
+    /// Begins to save the state after `steps` steps.
+    func save(_ trainer: Trainer, after steps: Int, at path: String, _ group: Communicator) throws {
+        let text = trainer.text
+        let manifest = CheckpointManifest(
+            step: steps, run: "checks", program: "runtime-checks", saved: Date(), plan: "check", planText: "",
+            model: trainer.plan.model, precision: trainer.plan.precision, optimizer: trainer.plan.optimizer,
+            batch: trainer.plan.batch, layout: trainer.layout, train: trainer.settings,
+            data: CheckpointManifest.Position(
+                sequences: text.sequences(before: steps), bytes: text.tokens, digest: text.contentDigits),
+            random: CheckpointManifest.RandomState(seed: trainer.settings.seed))
+        try trainer.beginCheckpoint(at: path, group.rank == 0 ? manifest : nil)
     }
 
     private func resume(_ check: ResumeCase, from path: String, _ group: Communicator) throws -> Resumed {

@@ -3,9 +3,11 @@
 ///     mpirun -n 8 --oversubscribe runtime-checks [PART OF A NAME]
 ///     mpirun -n 4 --oversubscribe runtime-checks resume [PART OF A NAME]
 ///     mpirun -n 4 --oversubscribe runtime-checks flip [PART OF A NAME]
+///     mpirun -n 4 --oversubscribe runtime-checks damage [NUMBER]
 ///
 /// With `resume` it interrupts runs, and goes on in the same layout (the same to the bit) and in others. With `flip` it turns
-/// bits of weights and moments, which the runs have to notice and heal.
+/// bits of weights and moments, which the runs have to notice and heal. With `damage` it spoils checkpoints, 40 or as many as
+/// are asked for, and goes on.
 /// Prints a line a layout and exits 0 if all agree. Started once for all layouts: starting MPI takes longer than a run.
 internal import MPI
 
@@ -18,6 +20,12 @@ let code = runRank(program: "runtime-checks") { world in
     }
     if filter == "flip" {
         let failures = try checks.flip(chosen(ResumeCase.same))
+        if failures > 0 { throw ChecksFailed(count: failures) }
+        return
+    }
+    if filter == "damage" {
+        let names = ["data 2", "tensor 2 sequence tied", "pipeline 2 tied", "data 4 parameters grouped"]
+        let failures = try checks.damage(ResumeCase.same.filter { names.contains($0.name) }, times: Int(part) ?? 40)
         if failures > 0 { throw ChecksFailed(count: failures) }
         return
     }

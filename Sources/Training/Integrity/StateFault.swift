@@ -22,6 +22,11 @@ package struct StateFault: Hashable, Codable, Sendable {
     /// The rank whose replica has healed it; nil: none has.
     package var healedFrom: Int?
 
+    /// What happened to several parts, in one line.
+    package static func words(of faults: [StateFault]) -> String {
+        faults.map { $0.words + ($0.healedFrom.map { "; healed from rank \($0)" } ?? "") }.joined(separator: "; ")
+    }
+
     /// What happened, in one line.
     package var words: String {
         if !others.isEmpty {
