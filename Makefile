@@ -90,6 +90,7 @@ slurm-demo: setup
 bench: build
 	@bench/schedules.py
 	@.build/release/search-bench
+	@bench/checkpoints.py
 	@bench/compare.py $(BENCH)
 
 # INTEROP="--targets deepspeed,slurm" for some; MEGATRON_LM=FOLDER names a checkout of Megatron-LM, without which it is not judged.

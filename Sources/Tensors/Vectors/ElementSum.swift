@@ -5,8 +5,19 @@ package struct ElementSum: Hashable, Sendable {
 
     package init() {}
 
-    /// Adds `count` elements of the bits at `bytes`, the first of which is element `place` of the whole tensor.
-    package mutating func add<Bits: FixedWidthInteger & UnsignedInteger>(
+    /// Adds `count` elements of 32 bits at `bytes`, the first of which is element `place` of the whole tensor.
+    package mutating func add32(_ bytes: UnsafeRawPointer, count: Int, place: Int) {
+        add(UInt32.self, at: bytes, count: count, place: place)
+    }
+
+    /// The same of elements of 16 bits.
+    package mutating func add16(_ bytes: UnsafeRawPointer, count: Int, place: Int) {
+        add(UInt16.self, at: bytes, count: count, place: place)
+    }
+
+    // A generic function that other modules call is compiled for all types at once, and then takes fifty times as long.
+    @inline(__always)
+    private mutating func add<Bits: FixedWidthInteger & UnsignedInteger>(
         _ type: Bits.Type, at bytes: UnsafeRawPointer, count: Int, place: Int
     ) {
         var sum = value

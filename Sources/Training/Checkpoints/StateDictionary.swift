@@ -82,8 +82,8 @@ extension StateFormat {
     /// Adds the elements of a run that lie at `bytes`.
     func add(_ run: ElementRun, at bytes: UnsafeRawPointer, to sum: inout ElementSum) {
         switch self {
-        case .fp32: sum.add(UInt32.self, at: bytes, count: run.count, place: run.whole)
-        case .bf16: sum.add(UInt16.self, at: bytes, count: run.count, place: run.whole)
+        case .fp32: sum.add32(bytes, count: run.count, place: run.whole)
+        case .bf16: sum.add16(bytes, count: run.count, place: run.whole)
         }
     }
 }
