@@ -164,7 +164,8 @@ struct TrainingRun {
         }
         guard isFirst else { return outcome.step }
         StandardStreams.error(
-            "note: \(StateFault.words(of: faults)); going back to the checkpoint after step \(outcome.step), \(outcome.path)\n")
+            "note: \(StateFault.words(of: faults)); going back to the checkpoint after step \(outcome.step), \(outcome.path)\n"
+        )
         for remark in resumption.remarks.filter({ !$0.hasSuffix("(--override)") }) {
             StandardStreams.error("note: \(remark)\n")
         }

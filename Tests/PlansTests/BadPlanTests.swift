@@ -160,7 +160,9 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         ("learningRate: .nan", "must be a finite number"), ("betas: [0.9]", "must be two numbers"),
         ("betas: [0.9, 1.5]", "train.betas[1]: must be at most"), ("order: random", "must be shuffled or sequential"),
         ("tokenizer: gpt2", "must be bytes"), ("seed: -1", "train.seed: must be a whole number from 0"),
-        ("checkpoint: {every: 0}", "train.checkpoint.every: must be"), ("clip: -1", "must be at least 0"),
+        ("checkpoint: {every: 0}", "train.checkpoint.every: must be"),
+        ("stateCheck: {every: 0}", "train.stateCheck.every: must be"), ("stateCheck: {often: 1}", "train.stateCheck"),
+        ("maxSkippedSteps: -1", "train.maxSkippedSteps"), ("clip: -1", "must be at least 0"),
         ("minLearningRate: 1", "must not exceed learningRate"), ("stepz: 5", "did you mean 'steps'?"),
     ])
     func saysWhatIsWrongWithTraining(_ line: String, _ said: String) {

@@ -141,13 +141,20 @@ import Plans
         let text = """
             model: {family: gpt, layers: 1, hidden: 8, heads: 1, vocab: 256, sequence: 8}
             batch: 2
-            train: {data: a.txt, steps: 3, resume: auto, checkpoint: {every: auto, asynchronous: true, keep: 5}}
+            train: {data: a.txt, steps: 3, resume: auto, checkpoint: {every: auto, asynchronous: true, keep: 5},
+              stateCheck: {every: 7}, maxSkippedSteps: 4}
             """
         let plan = try PlanText.read(text)
         let checkpoint = TrainSettings.Checkpoint(every: nil, path: nil, keep: 5, isAsynchronous: true)
         #expect(plan.train?.checkpoint == checkpoint && plan.train?.resume == .auto)
         let again = try PlanText.read(plan.yaml(library: Checkout.library))
         #expect(again.train?.checkpoint == checkpoint && again.train?.resume == .auto)
+        for train in [plan.train, again.train] {
+            #expect(train?.stateCheckInterval == 7 && train?.skipLimit == 4)
+        }
+        let unchecked = try PlanText.read(text.replacing("{every: 7}", with: "off"))
+        #expect(unchecked.train?.stateCheckInterval == nil && unchecked.train?.stateCheck == 0)
+        #expect(try PlanText.read(unchecked.yaml(library: Checkout.library)).train?.stateCheck == 0)
     }
 
     @Test func trainingDefaultsAreTheUsualOnes() throws {

@@ -12,7 +12,9 @@ enum Damage: CaseIterable {
     /// Spoils one file of the checkpoint at `path`.
     func spoil(_ path: String, _ random: inout SplitMix64) throws {
         let files = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
-        guard let name = files.randomElement(using: &random), let other = files.first(where: { $0 != name }) else { return }
+        guard let name = files.randomElement(using: &random), let other = files.first(where: { $0 != name }) else {
+            return
+        }
         let file = URL(fileURLWithPath: path + "/" + name)
         var bytes = try Data(contentsOf: file)
         let place = Int.random(in: 0..<bytes.count, using: &random)
@@ -60,7 +62,9 @@ extension LayoutChecks {
                     guard group.rank == 0, let whole else { continue }
                     let losses = whole.losses.dropFirst(run.start)
                     if run.start == 1 { counts.older += 1 }
-                    guard !run.record.losses.elementsEqual(losses) || run.record.weights != whole.weights else { continue }
+                    guard !run.record.losses.elementsEqual(losses) || run.record.weights != whole.weights else {
+                        continue
+                    }
                     counts.failed += 1
                     print("DIFFERS  \(check.name): \(damage), from step \(run.start)")
                 }

@@ -1,0 +1,25 @@
+import Testing
+import Training
+
+struct LossSpikesTests {
+    /// Losses around 3 that go up and down by a tenth.
+    private let usual = (0..<40).map { 3 + 0.1 * Double(($0 * 7) % 5 - 2) / 2 }
+
+    @Test func aJumpIsASpikeAndTheUsualIsNot() {
+        var spikes = LossSpikes()
+        for loss in usual { #expect(spikes.next(loss) == nil) }
+        let mean = spikes.next(4)
+        #expect(mean.map { abs($0 - 3) < 0.05 } == true)
+        #expect(spikes.next(3.1) == nil && spikes.next(2) == nil)
+    }
+
+    @Test func fewStepsAndNumbersThatAreNoneSayNothing() {
+        var spikes = LossSpikes()
+        for loss in [3, 9, 3, 9, 100] { #expect(spikes.next(loss) == nil) }
+        var flat = LossSpikes()
+        for _ in 0..<20 { #expect(flat.next(2) == nil) }
+        // A hair's breadth above losses that do not move.
+        #expect(flat.next(2.01) == nil && flat.next(.nan) == nil && flat.next(.infinity) == nil)
+        #expect(flat.next(2.1) != nil)
+    }
+}
