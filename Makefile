@@ -28,11 +28,12 @@ FOLDERS := $(wildcard $(addprefix Sources/,$(ROOM)) $(addsuffix Tests,$(addprefi
 SUITES := $(patsubst Tests/%,%,$(filter Tests/%,$(FOLDERS)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check fuzz lint format demo slurm-demo docs bench interop clean
+.PHONY: help setup build test check fuzz lint format demo slurm-demo drill docs bench interop clean
 
 help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
 	@echo "make slurm-demo    train by a real Slurm on four emulated hosts of this machine, one of which dies (as root)"
+	@echo "make drill    kill ranks, turn bits, spoil checkpoints, and compare what is left with undisturbed runs"
 	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
 	@echo "make test     lint, build and run every test"
 	@echo "make check ROOM=Costs    lint, build and test one room and what it needs, nothing else"
@@ -86,6 +87,10 @@ demo: setup
 slurm-demo: setup
 	@swift build $(RELEASE)
 	@scripts/slurm-demo.sh $(INSTALL)
+
+# DRILL="5 40" for five kills a layout and forty spoilt checkpoints.
+drill: build
+	@scripts/drill.sh $(DRILL)
 
 bench: build
 	@bench/schedules.py

@@ -3,7 +3,7 @@ import Training
 
 struct LossSpikesTests {
     /// Losses around 3 that go up and down by a tenth.
-    private let usual = (0..<40).map { 3 + 0.1 * Double(($0 * 7) % 5 - 2) / 2 }
+    private let usual: [Double] = (0..<40).map { (step: Int) -> Double in 3 + 0.05 * Double((step * 7) % 5 - 2) }
 
     @Test func aJumpIsASpikeAndTheUsualIsNot() {
         var spikes = LossSpikes()
@@ -15,7 +15,7 @@ struct LossSpikesTests {
 
     @Test func fewStepsAndNumbersThatAreNoneSayNothing() {
         var spikes = LossSpikes()
-        for loss in [3, 9, 3, 9, 100] { #expect(spikes.next(loss) == nil) }
+        for loss in [3.0, 9, 3, 9, 100] { #expect(spikes.next(loss) == nil) }
         var flat = LossSpikes()
         for _ in 0..<20 { #expect(flat.next(2) == nil) }
         // A hair's breadth above losses that do not move.

@@ -126,6 +126,11 @@ package final class StateGuard {
         sums = checks(step) ? measured { pieces.map(sum) } : nil
     }
 
+    /// Takes sums where the last step has left none, so that replicas can be compared before a save.
+    func keepForComparison() {
+        if interval != nil, sums == nil { sums = measured { pieces.map(sum) } }
+    }
+
     /// The pieces that are not as the last step has left them.
     func changed() -> [Int] {
         guard let sums else { return [] }

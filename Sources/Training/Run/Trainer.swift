@@ -172,6 +172,7 @@ package final class Trainer {
     /// - Returns: what was healed.
     /// - Throws: `TrainingError.corrupted` on every rank if anything else was wrong.
     package func confirmState() throws -> [StateFault] {
+        integrity.keepForComparison()
         let wrong = integrity.changed()
         let mine = [Int64(wrong.count)] + integrity.votes
         let all = try world.allGather(mine)
