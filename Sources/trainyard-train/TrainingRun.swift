@@ -18,14 +18,28 @@ struct TrainingRun {
     let options: RunOptions
     /// The file that the last step's timeline is written to as Trainyard's own JSON; nil: none.
     let timelinePath: String?
-    let world: Communicator
+    /// The processes of the job; from the choice of a layout on, those that train.
+    private(set) var world: Communicator
+    /// What the thread that watches sees of the run.
+    private let progress = RunProgress()
+
+    init(planPath: String, options: RunOptions, timelinePath: String?, world: Communicator) {
+        (self.planPath, self.options, self.timelinePath, self.world) = (planPath, options, timelinePath, world)
+    }
 
     private var isFirst: Bool { world.rank == 0 }
 
     /// - Returns: whether a signal stopped the run, whose state is saved.
-    func run() throws -> Bool {
+    mutating func run() throws -> Bool {
+        StallWatch(
+            program: "trainyard-train", rank: world.rank, progress: progress, limit: options.stallLimit,
+            beats: ProcessInfo.processInfo.environment[LauncherBeat.variable] != nil
+        ).start()
+        defer { progress.enter(.over) }
         var sources = ReadFiles()
-        let plan = try Plan.read(path: planPath, isRun: true, files: &sources)
+        var plan = try Plan.read(path: planPath, isRun: true, files: &sources)
+        let stated = plan.layout
+        if options.elastic { plan = try ElasticLayout.agree(on: plan, at: planPath, over: world) }
         guard var settings = plan.train else {
             throw TrainingError.unsupported(
                 field: "train", value: "(missing)", reason: "\(planPath) has no train section; see plans/tiny-gpt.yaml")
@@ -48,6 +62,7 @@ struct TrainingRun {
         let identity = try RunIdentity(
             plan: plan, layout: layout, settings: settings, options: shared)
         try identity.agree(over: world)
+        guard try joins(layout, insteadOf: stated) else { return false }
         try Trainer.check(plan: plan, layout: layout, processes: world.size)
         let text = try Trainer.text(plan: plan, settings: settings)
         try identity.agree(on: text, over: world)
@@ -71,9 +86,11 @@ struct TrainingRun {
             if settings.checkpoint != nil {
                 // Of all ranks together, and so asked by all.
                 let bytes = try trainer.saver.totalBytes()
-                try recorder?.checkRoom(bytes)
+                progress.holds(stateBytes: bytes)
+                try checkRoom(bytes, recorder, goesOn: resumption != nil)
             }
             if let resumption {
+                progress.enter(.loading)
                 let outcome = try resumption.load(into: trainer)
                 start = outcome.step
                 if isFirst { note(resumption, outcome) }
@@ -107,8 +124,45 @@ struct TrainingRun {
             try recorder?.writeEnd(isStopped ? .interrupted : .finished, steps: done)
             return isStopped
         } catch {
-            try? recorder?.writeEnd(.failed, steps: done)
+            try? recorder?.writeEnd(.failed, steps: done, cause: cause(error))
             throw error
+        }
+    }
+
+    /// Refuses a disk without room for a checkpoint. A run that goes on and may skip saves is only warned.
+    private func checkRoom(_ bytes: Int, _ recorder: RunRecorder?, goesOn: Bool) throws {
+        guard let problem = recorder?.problemOfRoom(bytes) else { return }
+        guard goesOn, options.skipsFailedSaves else { throw problem }
+        StandardStreams.error("warning: \(problem)\n")
+    }
+
+    /// Collective. Whether this process is one of those that the layout takes; from here on `world` is these alone. The others
+    /// wait at MPI's end.
+    private mutating func joins(_ layout: Layout, insteadOf stated: Layout?) throws -> Bool {
+        if isFirst, layout != stated {
+            StandardStreams.error(
+                "note: --elastic: the plan's layout takes \(stated?.devices ?? 0) processes and there are \(world.size); the run "
+                    + "uses \(layout.devices) as \(layout.degreesInWords), \(layout.schedule.rawValue), micro-batches of "
+                    + "\(layout.microbatch), sharding \(layout.sharding.rawValue)\n")
+        }
+        guard options.elastic, layout.devices < world.size else { return true }
+        let isSurplus = world.rank >= layout.devices
+        guard let team = try world.split(color: isSurplus ? 1 : 0, key: world.rank) else { return false }
+        if isSurplus {
+            // The ranks that train answer signals, and end the job.
+            TerminationSignals.ignore()
+            return false
+        }
+        world = team
+        return true
+    }
+
+    /// Why a new start would fail again; nil: it might not.
+    private func cause(_ error: any Error) -> RunManifest.Cause? {
+        switch error {
+        case TrainingError.diverged: .diverged
+        case TrainingError.saving where options.skipsFailedSaves: .saving
+        default: nil
         }
     }
 
@@ -132,9 +186,9 @@ struct TrainingRun {
         for remark in resumption.remarks { StandardStreams.error("note: \(remark)\n") }
         guard !options.quiet else { return }
         StandardStreams.error(
-            "going on after step \(outcome.step) from \(outcome.path): the fullest rank read \(outcome.mostBytes) bytes, "
+            "going on after step \(outcome.step) from \(outcome.path): the fullest rank read \(Figures.size(outcome.mostBytes)), "
                 + "\(Figures.fixed(outcome.readOverShare, 2)) × its share, in \(Figures.fixed(outcome.seconds, 2)) s; "
-                + "headers \(outcome.headerBytes) bytes\n")
+                + "headers \(Figures.size(outcome.headerBytes))\n")
     }
 
     /// The records that rank 0 writes during the run.
@@ -151,6 +205,7 @@ struct TrainingRun {
         if options.profile { shared["profile"] = "" }
         if let resume = options.resume { shared["resume"] = resume }
         if options.overrides { shared["override"] = "" }
+        if options.skipsFailedSaves { shared["skip-failed-saves"] = "" }
         return shared
     }
 
@@ -179,13 +234,18 @@ struct TrainingRun {
     private func train(_ trainer: Trainer, _ records: Records?, done: inout Int) throws -> Bool {
         let start = done
         let (plan, settings) = (trainer.plan, trainer.settings)
-        let progress = ProgressLine(
+        let line = ProgressLine(
             trainer: trainer, steps: settings.steps, folder: records?.run.folder, enabled: isFirst && !options.quiet)
-        progress.showRun()
+        line.showRun()
         let flops = FLOPs(model: plan.model, sequences: plan.batch).required
         trainer.profile.isOn = options.profile
         var profiled = (steps: 0, seconds: 0.0)
-        var saving = CheckpointSaving(plan, settings, start: start, recorder: records?.run, planPath: planPath)
+        var saving = CheckpointSaving(
+            plan, settings, start: start, recorder: records?.run, planPath: planPath, skips: options.skipsFailedSaves)
+        trainer.recorder.progress = progress
+        progress.goesOn(after: start)
+        progress.enter(.training)
+        defer { progress.enter(.ending) }
         for step in min(start, settings.steps)..<settings.steps {
             trainer.isAskedToStop = TerminationSignals.isAsked
             let report = try trainer.step(step)
@@ -198,10 +258,17 @@ struct TrainingRun {
             }
             try records?.run.log(report, modelFLOPs: flops)
             try records?.board?.write(report)
-            progress.show(report)
-            for saved in try saving.afterStep(report, trainer) { progress.show(saved) }
+            line.show(report)
+            progress.stepped(report)
+            progress.enter(.saving)
+            for saved in try saving.afterStep(report, trainer) { line.show(saved) }
+            for warning in saving.takeWarnings() where isFirst {
+                line.leaveLine()
+                StandardStreams.error("warning: \(warning)\n")
+            }
+            progress.enter(.training)
             if trainer.stops, done < settings.steps {
-                progress.leaveLine()
+                line.leaveLine()
                 if isFirst, !options.quiet {
                     StandardStreams.error("stopped after step \(done), which is saved; --resume goes on\n")
                 }
@@ -209,7 +276,8 @@ struct TrainingRun {
                 return true
             }
         }
-        progress.leaveLine()
+        progress.enter(.ending)
+        line.leaveLine()
         if start >= settings.steps, isFirst, !options.quiet {
             StandardStreams.error("note: all \(settings.steps) steps were done before\n")
         }
