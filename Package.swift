@@ -87,7 +87,9 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
-            dependencies: planning + ["Output", "Training", "Tensors", "MPI", "Options", "Version", argumentParser],
+            dependencies: planning + [
+                "Output", "Costs", "Planner", "Training", "Tensors", "MPI", "Options", "Version", argumentParser,
+            ],
             swiftSettings: strict),
 
         // Programs the tests and `make bench` run under mpirun or on their own.

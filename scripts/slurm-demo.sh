@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real Slurm on four emulated hosts: trains a small plan on 2 and on 4 ranks, by srun and by mpirun, compares the losses
-# with mpirun's on this machine, and takes a host away from a running job. Removes all of it again.
-#   make slurm-demo                            as root; about three minutes on two cores
+# with mpirun's on this machine, and takes hosts away from running jobs: one goes on on other hosts, one in half as many ranks.
+# Removes all of it again.
+#   make slurm-demo                            as root; about five minutes on two cores
 #   scripts/slurm-demo.sh --install            also installs Slurm and munge where they are missing (apt-get)
 #   TRAINYARD_BUILD=DIR scripts/slurm-demo.sh  programs that were built elsewhere
 # Exit codes: 0 all is right, 1 something is not, 2 bad usage.
@@ -77,6 +78,7 @@ PLAN
 plan two 'data: 2' 20 > two.yaml
 plan four 'data: 2, pipeline: 2' 20 > four.yaml
 plan long 'data: 2' 800 ', checkpoint: {every: 25}' > long.yaml
+plan wide 'data: 2, pipeline: 2' 800 ', checkpoint: {every: 25}' > wide.yaml
 
 say "Four hosts with links of 1 Gbit/s, and Slurm on them"
 slurm up 4 1gbit --slots 2 "${install[@]}"
@@ -111,11 +113,15 @@ job long.yaml 2 1 dying
 (cd dying && slurm run --job-name=long --output=logs/%x.out job.sbatch) > run.log 2>&1 &
 waiting=$!
 # The log of the run's steps says that it is training.
-for ((tries = 0; tries < 120; tries++)); do
-    [ -e dying/run/log.jsonl ] && [ "$(wc -l < dying/run/log.jsonl)" -ge 50 ] && break
-    sleep 0.5
-done
-[ "$tries" -lt 120 ] || failed "the job does not train" dying/logs/long.out
+trains() {
+    local tries
+    for ((tries = 0; tries < 120; tries++)); do
+        [ -e "$1/run/log.jsonl" ] && [ "$(wc -l < "$1/run/log.jsonl")" -ge 50 ] && return 0
+        sleep 0.5
+    done
+    failed "the job does not train" "$1/logs/$2.out"
+}
+trains dying long
 began=$SECONDS
 slurm kill h2
 echo "h2 is dead after $(wc -l < dying/run/log.jsonl) of 800 steps"
@@ -127,6 +133,40 @@ cmp -s <(losses long-here) <(losses dying/run) || failed "the losses are not tho
 after=$(grep -o 'going on after step [0-9]*' dying/logs/long.out | tail -n 1 | grep -o '[0-9]*$') || true
 [ "${after:-0}" -ge 25 ] || failed "the job began at its first step again" dying/logs/long.out
 echo "all 800 steps done $((SECONDS - began)) s after that, going on after step $after: the losses of a run that nothing disturbed"
+
+say "Two of four hosts die under a job of four ranks, which goes on with two"
+mpirun -n 4 --oversubscribe --bind-to none "$train" wide.yaml --folder wide-here --quiet > here.log 2>&1 ||
+    failed "mpirun on this machine ends with $?" here.log
+slurm revive h2
+for ((tries = 0; tries < 120; tries++)); do
+    [ "$(slurm exec sinfo --noheader --states=idle --format=%D)" = 4 ] && break
+    sleep 0.5
+done
+[ "$tries" -lt 120 ] || failed "h2 does not come back"
+job wide.yaml 4 1 shrinking
+# Two to four nodes, one rank on each; the ranks take the layout that as many can run.
+sed -i -e 's/--nodes=4/--nodes=2-4/' -e '/--ntasks=/d' -e 's/"\${again\[@\]}" &/"${again[@]}" --elastic \&/' shrinking/job.sbatch
+grep -q -- '--elastic &' shrinking/job.sbatch && grep -q -- '--nodes=2-4' shrinking/job.sbatch ||
+    failed "the job's script is not the one that this one changes"
+(cd shrinking && slurm run --job-name=wide --output=logs/%x.out job.sbatch) > run.log 2>&1 &
+waiting=$!
+trains shrinking wide
+began=$SECONDS
+slurm kill h3
+slurm kill h4
+echo "h3 and h4 are dead after $(wc -l < shrinking/run/log.jsonl) of 800 steps"
+wait "$waiting" || failed "the job ends with $?" shrinking/logs/wide.out
+cat run.log
+[ "$(losses shrinking/run | wc -l)" = 800 ] || failed "the job has not all 800 steps" shrinking/logs/wide.out
+grep -- '--elastic: ' shrinking/logs/wide.out || failed "the job did not go on with fewer ranks" shrinking/logs/wide.out
+after=$(grep -o 'going on after step [0-9]*' shrinking/logs/wide.out | tail -n 1 | grep -o '[0-9]*$') || true
+[ "${after:-0}" -ge 25 ] || failed "the job began at its first step again" shrinking/logs/wide.out
+# The same batches in the same order, added up in another.
+paste -d : <(losses wide-here) <(losses shrinking/run) |
+    awk -F : '{ d = ($2 - $4) / $2; if (d < 0) d = -d; if (d > most) most = d }
+              END { printf "%.1e\n", most; exit most > 1e-4 }' > difference ||
+    failed "the losses are others: by $(cat difference) of them"
+echo "all 800 steps done $((SECONDS - began)) s after that, going on after step $after: losses within $(cat difference) of an undisturbed run's"
 
 say "Nothing is left"
 slurm down

@@ -149,6 +149,15 @@ package enum Figures {
         bytes >= 0x1p30 ? fixed(gib(bytes), 1) + " GiB" : fixed(bytes / 0x1p20, 0) + " MiB"
     }
 
+    /// Bytes in the unit that fits: GiB, MiB, KiB or bytes.
+    package static func size(_ bytes: Int) -> String {
+        let value = Double(bytes)
+        for (unit, name) in [(0x1p30, "GiB"), (0x1p20, "MiB"), (0x1p10, "KiB")] where value >= unit {
+            return fixed(value / unit, value >= 100 * unit ? 0 : 1) + " " + name
+        }
+        return "\(bytes) byte\(bytes == 1 ? "" : "s")"
+    }
+
     // MARK: Lists
 
     /// Values with equal neighbours counted: `3 × 12`, `2 × 11`.

@@ -33,6 +33,26 @@ package struct RunOptions: ParsableArguments {
         help: "With --resume: take this plan's batch, seed, length and rates where the checkpoint's are others.")
     package var overrides = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Run in as many processes as there are, or as many of them as a layout can use, where these are not the layout's: "
+                + "the same batches in the same order, in the fastest layout that fits."))
+    package var elastic = false
+
+    @Option(
+        help: ArgumentHelp(
+            "End the job when a rank gets no further for so long: another was stopped, hangs or is gone. Ten times the "
+                + "median step and at least 60 if left out, ten minutes at the start and around checkpoints; 0: never.",
+            valueName: "seconds"))
+    package var stallLimit: Double?
+
+    @Flag(
+        name: .customLong("skip-failed-saves"),
+        help:
+            "Where a checkpoint cannot be written (the disk is full), warn, go on and save at the next due step. The last save must not fail."
+    )
+    package var skipsFailedSaves = false
+
     @Option(
         help: ArgumentHelp(
             "Write the metrics, one JSON object a step, to this file too.", valueName: "metrics.jsonl"))
@@ -63,6 +83,12 @@ package struct RunOptions: ParsableArguments {
 
     package init() {}
 
+    package func validate() throws {
+        if let stallLimit, !(stallLimit == 0 || (1...1e6).contains(stallLimit)) {
+            throw ValidationError("--stall-limit: \(stallLimit) is no limit: from 1 to 1000000 seconds, or 0 for none")
+        }
+    }
+
     /// The arguments that make a rank run with these options.
     ///
     /// Ranks may run in another working directory, so that paths they write to are made absolute.
@@ -73,13 +99,15 @@ package struct RunOptions: ParsableArguments {
         for (option, value) in [
             ("--data", data), ("--steps", steps.map(\.description)), ("--log", log.map(RunFolder.absolute)),
             ("--trace", trace.map(RunFolder.absolute)), ("--save", save.map(RunFolder.absolute)),
-            ("--tensorboard", tensorboard.map(RunFolder.absolute)),
+            ("--tensorboard", tensorboard.map(RunFolder.absolute)), ("--stall-limit", stallLimit.map { "\($0)" }),
         ] {
             if let value { arguments += [option, value] }
         }
         if let resume { arguments += ["--resume"] + (resume.isEmpty ? [] : [RunFolder.absolute(resume)]) }
         if overrides { arguments.append("--override") }
         for injection in inject { arguments += ["--inject", injection.text] }
+        if elastic { arguments.append("--elastic") }
+        if skipsFailedSaves { arguments.append("--skip-failed-saves") }
         if quiet { arguments.append("--quiet") }
         if profile { arguments.append("--profile") }
         return arguments

@@ -23,6 +23,8 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case weights(path: String, reason: String)
     /// `mpirun` started another number of processes than the plan's layout has ranks.
     case processCount(actual: Int, needed: Int, layout: String)
+    /// No layout of the plan runs in so few processes; why.
+    case noLayout(String)
     /// Something the plan asks for that the runtime does not do.
     case unsupported(field: String, value: String, reason: String)
     /// A layout that cannot be run with its model.
@@ -42,7 +44,8 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(path): cannot be written: \(reason)"
         case .saving(let words): words
         case .noCheckpoint(let reasons):
-            "no checkpoint is good: \(reasons.joined(separator: "; ")); train without --resume begins again"
+            "no checkpoint is good: \(reasons.joined(separator: "; ")); go on from a copy of one with --resume PATH, if there "
+                + "is one elsewhere, or begin again with --overwrite (which removes this run) or in another --folder"
         case .textChanged(let path, let reason):
             "\(path): \(reason) while the run went on; the text must stay as it is"
         case .unlikeRanks(let difference):
@@ -57,6 +60,7 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
             "started as \(actual) process\(actual == 1 ? "" : "es"), the plan's layout needs \(needed) (\(layout)); "
                 + "run mpirun -n \(needed), or change the layout"
         case .unsupported(let field, let value, let reason): "\(field): \(value) cannot be run: \(reason)"
+        case .noLayout(let words): words
         case .layout(let problem): problem.description
         case .diverged(let step, let loss, let gradientNorm):
             "step \(step + 1): loss \(loss), gradient norm \(gradientNorm): the run diverged; "

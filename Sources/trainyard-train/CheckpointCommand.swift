@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Numbers
 internal import Options
 internal import Output
 internal import Plans
@@ -45,7 +46,7 @@ struct CheckpointCommand: ParsableCommand {
                     options.json
                         ? CheckpointCommand.json(
                             ["checkpoint": path, "file": options.to], ["step": step, "bytes": bytes])
-                        : "\(options.to): the \(options.state ? "state" : "weights") after step \(step), \(bytes) bytes\n"
+                        : "\(options.to): the \(options.state ? "state" : "weights") after step \(step), \(Figures.size(bytes))\n"
                 )
             }
         }
@@ -84,7 +85,7 @@ struct CheckpointCommand: ParsableCommand {
         guard one.good else { return "\(one.path)\n  not good: \(one.problem ?? "unknown")\n" }
         let ranks = one.ranks ?? 0
         return
-            "\(one.path)\n  step \(one.step) of \(one.plan ?? ""), \(one.tensors ?? 0) tensors, \(one.bytes ?? 0) bytes from "
+            "\(one.path)\n  step \(one.step) of \(one.plan ?? ""), \(one.tensors ?? 0) tensors, \(Figures.size(one.bytes ?? 0)) from "
             + "\(ranks) rank\(ranks == 1 ? "" : "s"), \(one.precision ?? ""), saved "
             + "\(one.saved.map { ISO8601DateFormatter().string(from: $0) } ?? "")"
             + (reads ? "; every tensor matches its checksum\n" : "\n")

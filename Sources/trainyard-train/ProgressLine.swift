@@ -114,7 +114,7 @@ final class ProgressLine {
         leaveLine()
         let even = Double(saved.stateBytes) / Double(max(1, saved.files))
         put(
-            "checkpoint \((saved.path as NSString).lastPathComponent): \(saved.bytes) bytes in \(saved.files) "
+            "checkpoint \((saved.path as NSString).lastPathComponent): \(Figures.size(saved.bytes)) in \(saved.files) "
                 + "file\(saved.files == 1 ? "" : "s"), the fullest rank \(Figures.fixed(Double(saved.mostStateBytes) / max(1, even), 2)) × "
                 + "an even share; \(Figures.fixed(saved.seconds, 2)) s, of which training waited "
                 + "\(Figures.fixed(saved.blocked, 2)) s\n")

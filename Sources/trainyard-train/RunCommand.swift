@@ -26,9 +26,9 @@ struct RunCommand: ParsableCommand {
         var isStopped = false
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
             do {
-                isStopped = try TrainingRun(
-                    planPath: plan, options: options, timelinePath: timeline, world: world.communicator
-                ).run()
+                var run = TrainingRun(
+                    planPath: plan, options: options, timelinePath: timeline, world: world.communicator)
+                isStopped = try run.run()
             } catch {
                 // There is nothing left to save: mpirun, which ends the others, must not be kept waiting.
                 TerminationSignals.restore()
@@ -47,6 +47,7 @@ struct RunCommand: ParsableCommand {
             switch error {
             case .diverged, .corrupted, .injected, .write, .saving, .textChanged: return 1
             case .layout(let problem): return problem.kind == .misfit ? 3 : 2
+            case .noLayout: return 3
             default: return 2
             }
         case let problems as PlanProblems: return problems.isMisfitOnly ? 3 : 2

@@ -18,14 +18,28 @@ struct TrainingRun {
     let options: RunOptions
     /// The file that the last step's timeline is written to as Trainyard's own JSON; nil: none.
     let timelinePath: String?
-    let world: Communicator
+    /// The processes of the job; from the choice of a layout on, those that train.
+    private(set) var world: Communicator
+    /// What the thread that watches sees of the run.
+    private let progress = RunProgress()
 
-    private var isFirst: Bool { world.rank == 0 }
+    init(planPath: String, options: RunOptions, timelinePath: String?, world: Communicator) {
+        (self.planPath, self.options, self.timelinePath, self.world) = (planPath, options, timelinePath, world)
+    }
+
+    var isFirst: Bool { world.rank == 0 }
 
     /// - Returns: whether a signal stopped the run, whose state is saved.
-    func run() throws -> Bool {
+    mutating func run() throws -> Bool {
+        StallWatch(
+            program: "trainyard-train", rank: world.rank, progress: progress, limit: options.stallLimit,
+            beats: ProcessInfo.processInfo.environment[LauncherBeat.variable] != nil
+        ).start()
+        defer { progress.enter(.over) }
         var sources = ReadFiles()
-        let plan = try Plan.read(path: planPath, isRun: true, files: &sources)
+        var plan = try Plan.read(path: planPath, isRun: true, files: &sources)
+        let stated = plan.layout
+        if options.elastic { plan = try ElasticLayout.agree(on: plan, at: planPath, over: world) }
         guard var settings = plan.train else {
             throw TrainingError.unsupported(
                 field: "train", value: "(missing)", reason: "\(planPath) has no train section; see plans/tiny-gpt.yaml")
@@ -48,6 +62,7 @@ struct TrainingRun {
         let identity = try RunIdentity(
             plan: plan, layout: layout, settings: settings, options: shared)
         try identity.agree(over: world)
+        guard try joins(layout, insteadOf: stated) else { return false }
         try Trainer.check(plan: plan, layout: layout, processes: world.size)
         let text = try Trainer.text(plan: plan, settings: settings)
         try identity.agree(on: text, over: world)
@@ -71,9 +86,11 @@ struct TrainingRun {
             if settings.checkpoint != nil {
                 // Of all ranks together, and so asked by all.
                 let bytes = try trainer.saver.totalBytes()
-                try recorder?.checkRoom(bytes)
+                progress.holds(stateBytes: bytes)
+                try checkRoom(bytes, recorder, goesOn: resumption != nil)
             }
             if let resumption {
+                progress.enter(.loading)
                 let outcome = try resumption.load(into: trainer)
                 start = outcome.step
                 if isFirst { note(resumption, outcome) }
@@ -106,9 +123,10 @@ struct TrainingRun {
         var done = start
         do {
             var (isStopped, spoilt) = (false, -1)
+            var spent = RunManifest.Seconds(steps: 0, saving: 0, checking: 0)
             while true {
                 do {
-                    isStopped = try train(trainer, records, done: &done)
+                    isStopped = try train(trainer, records, done: &done, spent: &spent)
                     break
                 } catch TrainingError.corrupted(let faults) where done > spoilt && settings.checkpoint != nil {
                     // The same step once more: the memory stays bad.
@@ -119,8 +137,45 @@ struct TrainingRun {
             try recorder?.writeEnd(isStopped ? .interrupted : .finished, steps: done)
             return isStopped
         } catch {
-            try? recorder?.writeEnd(.failed, steps: done)
+            try? recorder?.writeEnd(.failed, steps: done, cause: cause(error))
             throw error
+        }
+    }
+
+    /// Refuses a disk without room for a checkpoint. A run that goes on and may skip saves is only warned.
+    private func checkRoom(_ bytes: Int, _ recorder: RunRecorder?, goesOn: Bool) throws {
+        guard let problem = recorder?.problemOfRoom(bytes) else { return }
+        guard goesOn, options.skipsFailedSaves else { throw problem }
+        StandardStreams.error("warning: \(problem)\n")
+    }
+
+    /// Collective. Whether this process is one of those that the layout takes; from here on `world` is these alone. The others
+    /// wait at MPI's end.
+    private mutating func joins(_ layout: Layout, insteadOf stated: Layout?) throws -> Bool {
+        if isFirst, layout != stated {
+            StandardStreams.error(
+                "note: --elastic: the plan's layout takes \(stated?.devices ?? 0) processes and there are \(world.size); the run "
+                    + "uses \(layout.devices) as \(layout.degreesInWords), \(layout.schedule.rawValue), micro-batches of "
+                    + "\(layout.microbatch), sharding \(layout.sharding.rawValue)\n")
+        }
+        guard options.elastic, layout.devices < world.size else { return true }
+        let isSurplus = world.rank >= layout.devices
+        guard let team = try world.split(color: isSurplus ? 1 : 0, key: world.rank) else { return false }
+        if isSurplus {
+            // The ranks that train answer signals, and end the job.
+            TerminationSignals.ignore()
+            return false
+        }
+        world = team
+        return true
+    }
+
+    /// Why a new start would fail again; nil: it might not.
+    private func cause(_ error: any Error) -> RunManifest.Cause? {
+        switch error {
+        case TrainingError.diverged: .diverged
+        case TrainingError.saving where options.skipsFailedSaves: .saving
+        default: nil
         }
     }
 
@@ -148,45 +203,18 @@ struct TrainingRun {
         return options.inject
     }
 
-    /// Collective. Goes back to the newest good checkpoint, because state has changed by itself that no replica has.
-    /// - Returns: steps done before.
-    private func goBack(_ trainer: Trainer, _ records: inout Records?, _ faults: [StateFault]) throws -> Int {
-        guard
-            let resumption = try Resumption(
-                records?.run.ownCheckpoints ?? [], plan: trainer.plan, settings: trainer.settings, text: trainer.text,
-                isOverriding: true, world: world)
-        else { throw TrainingError.corrupted(faults) }
-        let outcome = try resumption.load(into: trainer)
-        let aside = try records?.run.goBack(to: outcome.step) ?? []
-        if let directory = options.tensorboard, let path = records?.board?.path {
-            records?.board = nil
-            records?.board = try TensorBoardLog(directory: directory, from: outcome.step, earlier: [path])
-        }
-        guard isFirst else { return outcome.step }
-        StandardStreams.error(
-            "note: \(StateFault.words(of: faults)); going back to the checkpoint after step \(outcome.step), \(outcome.path)\n"
-        )
-        for remark in resumption.remarks.filter({ !$0.hasSuffix("(--override)") }) {
-            StandardStreams.error("note: \(remark)\n")
-        }
-        for path in aside {
-            StandardStreams.error("note: a checkpoint after step \(outcome.step) is set aside as \(path)\n")
-        }
-        return outcome.step
-    }
-
     /// Says on standard error how the run goes on. What was passed over or overridden is said with `--quiet` too.
     private func note(_ resumption: Resumption, _ outcome: Resumption.Outcome) {
         for remark in resumption.remarks { StandardStreams.error("note: \(remark)\n") }
         guard !options.quiet else { return }
         StandardStreams.error(
-            "going on after step \(outcome.step) from \(outcome.path): the fullest rank read \(outcome.mostBytes) bytes, "
+            "going on after step \(outcome.step) from \(outcome.path): the fullest rank read \(Figures.size(outcome.mostBytes)), "
                 + "\(Figures.fixed(outcome.readOverShare, 2)) × its share, in \(Figures.fixed(outcome.seconds, 2)) s; "
-                + "headers \(outcome.headerBytes) bytes\n")
+                + "headers \(Figures.size(outcome.headerBytes))\n")
     }
 
     /// The records that rank 0 writes during the run.
-    private struct Records {
+    struct Records {
         var run: RunRecorder
         var board: TensorBoardLog?
     }
@@ -199,6 +227,7 @@ struct TrainingRun {
         if options.profile { shared["profile"] = "" }
         if let resume = options.resume { shared["resume"] = resume }
         if options.overrides { shared["override"] = "" }
+        if options.skipsFailedSaves { shared["skip-failed-saves"] = "" }
         return shared
     }
 
@@ -224,25 +253,31 @@ struct TrainingRun {
     }
 
     /// - Returns: whether a signal stopped the run, whose state is saved.
-    private func train(_ trainer: Trainer, _ records: Records?, done: inout Int) throws -> Bool {
+    private func train(
+        _ trainer: Trainer, _ records: Records?, done: inout Int, spent: inout RunManifest.Seconds
+    ) throws -> Bool {
         let start = done
         let (plan, settings) = (trainer.plan, trainer.settings)
-        let progress = ProgressLine(
+        let line = ProgressLine(
             trainer: trainer, steps: settings.steps, folder: records?.run.folder, enabled: isFirst && !options.quiet)
-        progress.showRun()
+        line.showRun()
         let flops = FLOPs(model: plan.model, sequences: plan.batch).required
         trainer.profile.isOn = options.profile
         var profiled = (steps: 0, seconds: 0.0)
-        var saving = CheckpointSaving(plan, settings, start: start, recorder: records?.run, planPath: planPath)
-        var (spikes, seconds, sound) = (LossSpikes(), 0.0, start)
+        var saving = CheckpointSaving(
+            plan, settings, start: start, recorder: records?.run, planPath: planPath, skips: options.skipsFailedSaves)
+        var (spikes, sound) = (LossSpikes(), start)
+        trainer.recorder.progress = progress
+        progress.goesOn(after: start)
+        progress.enter(.training)
+        defer { progress.enter(.ending) }
         for step in min(start, settings.steps)..<settings.steps {
             trainer.isAskedToStop = TerminationSignals.isAsked
             let report: StepReport
             do {
                 report = try trainer.step(step)
             } catch {
-                progress.leaveLine()
-                if case TrainingError.corrupted = error { try saving.complete(trainer) }
+                line.leaveLine()
                 if case TrainingError.diverged = error, let path = records?.run.checkpoint(until: sound) {
                     StandardStreams.error("note: the last good state is the checkpoint \(path)\n")
                 }
@@ -251,7 +286,7 @@ struct TrainingRun {
             done = step + 1
             // Its loss was a number with the weights that it began with.
             if !report.isSkipped { sound = step }
-            seconds += report.seconds
+            spent.steps += report.seconds
             if step == start, settings.steps > start + 1 {
                 // The first step also warms up libraries and memory.
                 trainer.profile.clear()
@@ -261,14 +296,23 @@ struct TrainingRun {
             let usual = spikes.next(report.loss)
             try records?.run.log(report, modelFLOPs: flops, isSpike: usual != nil)
             try records?.board?.write(report)
-            progress.show(report)
-            progress.note(report, usual: usual)
-            for saved in try saving.afterStep(report, trainer) { progress.show(saved) }
-            progress.note(saving.healed)
-            records?.run.note(
-                RunManifest.Seconds(steps: seconds, saving: saving.seconds, checking: trainer.integrity.seconds))
+            line.show(report)
+            line.note(report, usual: usual)
+            progress.stepped(report)
+            progress.enter(.saving)
+            let waited = saving.seconds
+            for saved in try saving.afterStep(report, trainer) { line.show(saved) }
+            line.note(saving.healed)
+            for warning in saving.takeWarnings() where isFirst {
+                line.leaveLine()
+                StandardStreams.error("warning: \(warning)\n")
+            }
+            progress.enter(.training)
+            spent.saving += saving.seconds - waited
+            spent.checking = trainer.integrity.seconds
+            records?.run.note(spent)
             if trainer.stops, done < settings.steps {
-                progress.leaveLine()
+                line.leaveLine()
                 if isFirst, !options.quiet {
                     StandardStreams.error("stopped after step \(done), which is saved; --resume goes on\n")
                 }
@@ -276,7 +320,8 @@ struct TrainingRun {
                 return true
             }
         }
-        progress.leaveLine()
+        progress.enter(.ending)
+        line.leaveLine()
         if start >= settings.steps, isFirst, !options.quiet {
             StandardStreams.error("note: all \(settings.steps) steps were done before\n")
         }

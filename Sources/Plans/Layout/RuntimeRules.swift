@@ -128,7 +128,7 @@ extension Layout {
     }
 
     /// Communication that the runtime overlaps with compute.
-    static let overlapOfARun = Overlap(data: true, tensor: false, pipeline: true, expert: false)
+    package static let overlapOfARun = Overlap(data: true, tensor: false, pipeline: true, expert: false)
 
     private func mirroredRanksRunInStep(microbatches: Int) -> Bool {
         guard schedule.isBidirectional else { return true }

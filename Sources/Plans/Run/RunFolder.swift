@@ -167,6 +167,14 @@ package struct RunManifest: Hashable, Codable, Sendable {
         case interrupted
     }
 
+    /// A failure that a new start cannot cure.
+    package enum Cause: String, Hashable, Codable, Sendable {
+        /// The loss was no number.
+        case diverged
+        /// The state could not be saved at the end.
+        case saving
+    }
+
     /// A saved state, as the manifest lists it.
     package struct Checkpoint: Hashable, Codable, Sendable {
         /// Steps trained before the state was saved.
@@ -210,6 +218,8 @@ package struct RunManifest: Hashable, Codable, Sendable {
     package var process: Int32
     package var started: Date
     package var updated: Date
+    /// Why the run failed, where a new start would fail again.
+    package var cause: Cause?
     /// The run's files other than checkpoints: relative to the run's folder, or absolute if they lie elsewhere.
     package var files: [String] = []
     /// Checkpoints, the oldest first.

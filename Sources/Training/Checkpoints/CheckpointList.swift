@@ -133,5 +133,24 @@ package enum CheckpointList {
         return moved
     }
 
+    /// Removes the checkpoints that a run has set aside, but the newest of them.
+    /// - Parameter new: those that were set aside just now.
+    /// - Returns: the new ones that are still there.
+    static func removeAbandoned(in folder: String, of run: String, keep: Int, among new: [String]) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let own = names.filter { $0.hasPrefix(aside) }.map { folder + "/" + $0 }.filter { isOf(run, $0) }
+        // Their names were changed when they were set aside, which is a change of the folder's status.
+        let dated = own.map { path in
+            var status = stat()
+            guard lstat(path, &status) == 0 else { return (path: path, seconds: 0, nanoseconds: 0) }
+            return (path: path, seconds: Int(status.st_ctim.tv_sec), nanoseconds: Int(status.st_ctim.tv_nsec))
+        }
+        let oldest = dated.sorted { ($0.seconds, $0.nanoseconds, $0.path) < ($1.seconds, $1.nanoseconds, $1.path) }
+            .dropLast(keep)
+        for old in oldest { DiskFile.remove(folder: old.path) }
+        let gone = Set(oldest.map(\.path))
+        return new.filter { !gone.contains($0) }
+    }
+
     private static func step(_ path: String) -> Int { Checkpoint.step(of: (path as NSString).lastPathComponent) ?? 0 }
 }

@@ -134,7 +134,11 @@ package final class CheckpointSaver {
         let old = DiskFile.hidden(path) + ".old"
         DiskFile.remove(folder: old)
         let replaces = rename(path, old) == 0
-        guard rename(folder, path) == 0 else { throw .write(path: path, reason: InputFile.lastError) }
+        guard rename(folder, path) == 0 else {
+            let reason = InputFile.lastError
+            if replaces { rename(old, path) }
+            throw .write(path: path, reason: reason)
+        }
         if replaces { DiskFile.remove(folder: old) }
         try DiskFile.sync(folder: (path as NSString).deletingLastPathComponent)
         return SavedCheckpoint(

@@ -10,6 +10,10 @@ package final class TimelineRecorder {
 
     /// The action that is being computed, for the communication inside it.
     private var current: Action?
+    /// Where the thread that watches sees what the rank is at.
+    package var progress: RunProgress?
+    /// The ranks of the job that a micro-batch travels through, by their place in the pipeline.
+    var pipelineRanks: [Int] = []
 
     package init(expectedSpans: Int) { spans.reserveCapacity(expectedSpans) }
 
@@ -21,6 +25,7 @@ package final class TimelineRecorder {
         _ action: Action, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
         current = action
+        progress?.note(.computing)
         defer { current = nil }
         let start = now()
         let result = try body()
@@ -31,6 +36,7 @@ package final class TimelineRecorder {
     /// Adds communication that holds up the action being computed, and that began at `start` on this rank's own clock.
     /// Communication between actions is not added.
     func recordPart(since start: Double) {
+        progress?.mark()
         guard let current else { return }
         let end = MonotonicClock.seconds()
         spans.append(
@@ -51,6 +57,16 @@ package final class TimelineRecorder {
         let end = now()
         spans.append(Timeline.Span(activity, action: action, start: start, end: end, bytes: bytes, peer: peer))
         if activity == .compute { computeSeconds += end - start }
+        progress?.mark()
         return end
     }
+
+    /// The rank begins to wait for a message of the pipeline.
+    /// - Parameter peer: place in the pipeline of the rank that sends it.
+    func awaits(peer: Int) {
+        progress?.note(.receiving, peer: pipelineRanks.indices.contains(peer) ? pipelineRanks[peer] : nil)
+    }
+
+    /// The rank begins to wait for what all ranks do together.
+    func awaitsAll() { progress?.note(.reducing) }
 }

@@ -211,6 +211,7 @@ final class PipelineExecutor {
             return tensor
         }
         let start = recorder.now()
+        recorder.awaits(peer: Int(receive.peer))
         let buffer = try context.profile.measure(.pipelineWaits) { () throws(MPIError) in try receives.waitForNext() }
         recorder.record(
             .receive, action, since: start, bytes: boundaryBytes, peer: Int(receive.peer))

@@ -15,6 +15,8 @@ package struct CheckpointPace {
     /// Time of the steps but the first, which also warms up libraries and memory.
     private var seconds = 0.0
     private var steps = -1
+    /// With `every: auto`, the last interval in steps.
+    private var interval = 10
 
     /// - Parameter start: steps done when the run begins or goes on.
     package init(_ plan: Plan, _ settings: TrainSettings, start: Int) {
@@ -48,8 +50,22 @@ package struct CheckpointPace {
             interval = max(wanted, saved.seconds) / (seconds / Double(steps))
         }
         let steps = try world.broadcast(Int64(Int(saturating: max(1, interval.rounded()))), from: 0)
+        self.interval = Int(steps)
         let (after, isFar) = begun.addingReportingOverflow(Int(steps))
         next = isFar ? .max : after
+    }
+
+    /// A save that had begun has failed, and is skipped: the next is due as if it had not.
+    /// - Parameter done: steps done.
+    /// - Returns: the steps after which the next is due.
+    package mutating func skipped(after done: Int) -> Int {
+        guard let every = settings.checkpoint?.every else {
+            let (after, isFar) = max(begun, done).addingReportingOverflow(interval)
+            next = isFar ? .max : after
+            return min(next, settings.steps)
+        }
+        let (after, isFar) = (done / every * every).addingReportingOverflow(every)
+        return isFar ? settings.steps : min(after, settings.steps)
     }
 
     /// A save begins after `done` steps. None is due until `saved` has been called.

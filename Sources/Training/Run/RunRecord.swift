@@ -84,11 +84,13 @@ final class RunRecord: Sendable {
     func note(seconds: RunManifest.Seconds) { state.withLock { $0.manifest.seconds = seconds } }
 
     /// Writes into the manifest how the run ended, and unlocks the folder.
-    func writeEnd(_ ending: RunManifest.State, steps: Int?) throws {
+    /// - Parameter cause: why it failed, where a new start would fail again.
+    func writeEnd(_ ending: RunManifest.State, steps: Int?, cause: RunManifest.Cause? = nil) throws {
         try state.withLock { state throws in
             guard state.stage == .running else { return }
             state.stage = .ended
             state.manifest.state = ending
+            state.manifest.cause = cause
             if let steps { state.manifest.step = steps }
             defer { Self.release(&state) }
             try save(&state.manifest)

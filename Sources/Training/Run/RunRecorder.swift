@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 internal import Output
 package import Plans
 
@@ -152,6 +153,10 @@ package final class RunRecorder {
             try record.make(log) { try MetricsLog(path: log, from: owns(log) ? start : 0) }
         }
         claim.clear()
+        if checkpoint != nil {
+            abandoned = CheckpointList.removeAbandoned(
+                in: directory, of: run, keep: max(checkpoint?.keep ?? 1, 1), among: abandoned)
+        }
         if claim.resumed != nil || claim.request.overwrites {
             for path in CheckpointList.unfinished(in: directory) { DiskFile.remove(folder: path) }
         }
@@ -234,13 +239,14 @@ package final class RunRecorder {
         }
     }
 
-    /// Makes sure that a first checkpoint of `bytes` bytes finds room.
-    package func checkRoom(_ bytes: Int) throws(TrainingError) {
-        guard checkpoint != nil, let free = DiskFile.freeBytes(folder: directory), free < bytes else { return }
-        throw .file(
+    /// Why a checkpoint of `bytes` bytes finds no room; nil: it does.
+    package func problemOfRoom(_ bytes: Int) -> TrainingError? {
+        guard checkpoint != nil, let free = DiskFile.freeBytes(folder: directory), free < bytes else { return nil }
+        return .file(
             path: directory,
-            reason: "a checkpoint takes \(bytes) bytes and the disk has \(free) left; make room, or name another "
-                + "train.checkpoint.path")
+            reason:
+                "a checkpoint takes \(Figures.size(bytes)) and the disk has \(Figures.size(free)) left; make room, or "
+                + "name another train.checkpoint.path")
     }
 
     /// The path of the checkpoint after `steps` steps.
@@ -278,7 +284,10 @@ package final class RunRecorder {
     }
 
     /// Writes into the manifest how the run ended, after `steps` steps.
-    package func writeEnd(_ state: RunManifest.State, steps: Int) throws { try record.writeEnd(state, steps: steps) }
+    /// - Parameter cause: why it failed, where a new start would fail again.
+    package func writeEnd(_ state: RunManifest.State, steps: Int, cause: RunManifest.Cause? = nil) throws {
+        try record.writeEnd(state, steps: steps, cause: cause)
+    }
 
     /// Before the first step: removes the files that this process made, and the folder unless something else lies in it.
     package func discard() { record.discard() }

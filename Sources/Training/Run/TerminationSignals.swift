@@ -63,6 +63,11 @@ package enum TerminationSignals {
         for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR2] { signal(number, SIG_DFL) }
     }
 
+    /// From now on signals do nothing.
+    package static func ignore() {
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR2] { signal(number, SIG_IGN) }
+    }
+
     /// Waits for the next signal.
     private static func next(_ source: Int32, _ number: inout UInt8) -> Bool {
         while read(source, &number, 1) != 1 { guard errno == EINTR else { return false } }

@@ -97,6 +97,11 @@ package final class Trainer {
         let rank = groups.place.pipeline
         recorder = TimelineRecorder(expectedSpans: 6 * schedule.actions[rank].count + 16)
         recorder.clockOffset = try ClockAlignment.offset(world)
+        recorder.pipelineRanks = (0..<layout.pipeline).map { [grid, place = groups.place] in
+            var place = place
+            place.pipeline = $0
+            return grid.rank(at: place)
+        }
         profile.recorder = recorder
         executor = PipelineExecutor(
             schedule: schedule, rank: rank, stages: stages, context: context, batch: batch,
@@ -209,6 +214,7 @@ package final class Trainer {
         try batch.load(step: step)
         // Every tensor rank computes the same loss; the first one's counts.
         let loss = try executor.run(lossScale: 1 / Float(tokens)) * (groups.place.tensor == 0 ? 1 : 0)
+        recorder.awaitsAll()
         let phaseEnd = recorder.now()
         let phaseCompute = recorder.computeSeconds
 

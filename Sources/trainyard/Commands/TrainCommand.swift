@@ -23,6 +23,12 @@ struct TrainCommand: ParsableCommand {
 
               trainyard train plans/tiny-gpt.yaml --resume
 
+            With --restarts it goes on by itself, from its newest good checkpoint: after a rank that was killed, fails, or \
+            stops answering, also on another host. With --elastic it goes on with fewer processes where a host is gone:
+
+              trainyard train plans/tiny-gpt.yaml --restarts 3
+              trainyard train plan.yaml --hostfile hosts --restarts 3 --elastic
+
             The same numbers follow in the same layout, and the same but for rounding in any other: change the plan's \
             layout and resume. Exit code 75: stopped on a signal, saved, resumable.
 
@@ -34,11 +40,19 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         name: [.customShort("n"), .customLong("processes")],
-        help: "Processes to start; the product of the plan's degrees, which is the default.")
+        help:
+            "Processes to start; the product of the plan's degrees, which is the default, or any other number with --elastic."
+    )
     var processes: Count?
 
     @Option(help: "mpirun's hostfile, to run on several machines.")
     var hostfile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Start the run again after a failure, at most so many times; it goes on from its newest good checkpoint. Needs "
+                + "train.checkpoint in the plan.", valueName: "times"))
+    var restarts: Count = 0
 
     @OptionGroup var options: RunOptions
 
@@ -51,6 +65,7 @@ struct TrainCommand: ParsableCommand {
     func validate() throws {
         try check("--processes", processes, in: Bounds.degree)
         try check("--steps", options.steps, in: Bounds.steps)
+        try check("--restarts", restarts, in: 0...1_000_000)
         if options.folder?.isEmpty == true { throw ValidationError("--folder: names no folder") }
     }
 
@@ -70,7 +85,12 @@ struct TrainCommand: ParsableCommand {
                 description: "\(self.plan): there is no train section (data, steps, learningRate …); "
                     + "plans/tiny-gpt.yaml shows one")
         }
-        let program = try Launcher.trainProgram()
+        if restarts.value > 0, settings.checkpoint == nil {
+            throw Launcher.Failure(
+                description:
+                    "\(self.plan): --restarts goes on from checkpoints, and the plan has no train.checkpoint; add "
+                    + "checkpoint: {every: 100} to its train section")
+        }
         try files(settings, drawings, name: plan.name, sources).all.check()
         // Rank 0 may run on another machine, so the paths that it writes to are made absolute here.
         let (records, isClaimed) = try RunFolder.take(
@@ -78,32 +98,35 @@ struct TrainCommand: ParsableCommand {
             resume: options.resume(settings))
         defer { if isClaimed { rmdir(records) } }
         let measured = records + "/" + RunFolder.timeline
-        let arguments = [self.plan, "--timeline", measured] + options.arguments(folder: records)
-        let saves = settings.checkpoint != nil
-        let command = try Launcher.mpirun(
-            processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program,
-            arguments: arguments)
-        // The ranks write into mpirun's pipes: an environment variable tells them that standard error is a terminal.
-        let (before, began) = (ProcessorTimes.now(), Date())
-        let ended = try Launcher.run(
-            command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:],
-            launcherWords: true, saves: saves)
+        let before = ProcessorTimes.now()
+        let outcome = try SupervisedRun(
+            planPath: self.plan, layout: layout, settings: settings, options: options, records: records,
+            timeline: measured, processes: processes?.value, hostfile: hostfile, restarts: restarts.value
+        ).run()
+        let (ended, began) = (outcome.ended, outcome.began)
         let load = MachineLoad(from: before, to: .now())
         guard ended.code == 0 else {
             // mpirun may have a code of its own for ranks that a signal has reached.
-            if ended.code == RunManifest.stopped || ended.wasInterrupted && RunEnding.isSaved(records, began: began) {
+            if outcome.isResumable || ended.code == RunManifest.stopped
+                || ended.wasInterrupted && RunEnding.isSaved(records, began: began)
+            {
                 throw ExitCode(RunManifest.stopped)
             }
             RunEnding.settle(records, began: began, wasInterrupted: ended.wasInterrupted)
-            throw failure(ended)
+            throw failure(outcome)
         }
         if options.quiet && svg == nil && lossSvg == nil { return }
         guard FileManager.default.fileExists(atPath: measured) else {
+            if FileManager.default.fileExists(atPath: records + "/" + RunFolder.log) {
+                return Console.note("the last start had no step left to train: there is no summary")
+            }
             return Console.note(
                 "the run's records lie in \(records) on the machine of rank 0; there is no summary here")
         }
+        var trained = plan
+        (trained.layout, trained.devices) = (outcome.layout, outcome.layout.devices)
         let summary = try RunSummary(
-            plan: plan, layout: layout, metrics: records + "/" + RunFolder.log, timeline: measured,
+            plan: trained, layout: outcome.layout, metrics: records + "/" + RunFolder.log, timeline: measured,
             load: load)
         if !options.quiet { try print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
@@ -124,13 +147,21 @@ struct TrainCommand: ParsableCommand {
 
     /// The exit code of a run that failed, after a line that says why. A rank that ended with code 2 or 3 (bad input,
     /// or a layout that does not fit) has printed the reason itself.
-    private func failure(_ ending: Launcher.Ending) -> ExitCode {
+    private func failure(_ outcome: SupervisedRun.Outcome) -> ExitCode {
+        let ending = outcome.ended
         if [Failure.badInput, Failure.doesNotFit].contains(ending.code), !ending.wasInterrupted {
             return ExitCode(ending.code)
         }
+        let used =
+            outcome.starts > 0
+            ? "; after \(outcome.starts) of \(restarts) restart\(restarts.value == 1 ? "" : "s")" : ""
+        if let silent = ending.signs.silentWords, !ending.wasInterrupted {
+            Console.error("the run stopped before its end: " + silent + used)
+            return ExitCode(Failure.failedWhileRunning)
+        }
         if let reason = ending.reason, !ending.wasInterrupted {
             let file = reason.isInput ? hostfile.map { "--hostfile \($0): " } ?? "" : ""
-            Console.error(file + "mpirun: " + reason.text)
+            Console.error(file + "mpirun: " + reason.text + used)
             return ExitCode(reason.isInput ? Failure.badInput : Failure.failedWhileRunning)
         }
         let reason =
@@ -138,7 +169,7 @@ struct TrainCommand: ParsableCommand {
             ? "interrupted"
             : ending.code > 128
                 ? "signal \(ending.code - 128) ended a rank or mpirun" : "a rank failed (exit code \(ending.code))"
-        Console.error("the run stopped before its end: \(reason)")
+        Console.error("the run stopped before its end: \(reason)" + used)
         return ExitCode(Failure.failedWhileRunning)
     }
 }

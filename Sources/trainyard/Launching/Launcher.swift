@@ -22,6 +22,8 @@ struct Launcher {
         var output: Data
         /// mpirun's reason for a failure, where no rank gave one.
         var reason: LauncherOutput.Reason?
+        /// What the job showed of its ranks.
+        var signs = JobSigns()
     }
 
     /// The path of `trainyard-train`: beside this program, or on the PATH.
@@ -39,8 +41,9 @@ struct Launcher {
     }
 
     /// The command line of a run with `processes` ranks.
+    /// - Parameter exports: environment variables that ranks on other hosts get too.
     static func mpirun(
-        processes: Int, hostfile: String?, program: String, arguments: [String]
+        processes: Int, hostfile: String?, program: String, arguments: [String], exports: [String: String] = [:]
     ) throws(Failure) -> [String] {
         guard let mpirun = find("mpirun") else {
             throw Failure(
@@ -57,6 +60,7 @@ struct Launcher {
             command += ["--oversubscribe", "--bind-to"]
             command.append(processes <= Cores.physical() ? "core:overload-allowed,if-supported" : "none")
         }
+        for (name, value) in exports.sorted(by: { $0.key < $1.key }) { command += ["-x", "\(name)=\(value)"] }
         return command + [program] + arguments
     }
 
@@ -65,9 +69,11 @@ struct Launcher {
     /// - Parameters:
     ///   - launcherWords: whether mpirun's own messages are filtered out of standard error.
     ///   - saves: whether the program's ranks save their state when they are asked to end.
+    ///   - signals: passes signals on, where several programs are run one after the other.
+    ///   - stallLimit: seconds without an answer of the ranks, as the user states them.
     static func run(
         _ command: [String], environment: [String: String] = [:], capture: Bool = false, launcherWords: Bool = false,
-        saves: Bool = false
+        saves: Bool = false, signals: SignalForwarding? = nil, stallLimit: Double? = nil
     ) throws(Failure) -> Ending {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
@@ -81,8 +87,8 @@ struct Launcher {
         if capture { process.standardOutput = pipe }
         let words = launcherWords ? LauncherOutput() : nil
         if let words { process.standardError = words.pipe }
-        let forwarding = SignalForwarding(saves: saves)
-        defer { forwarding.stop() }
+        let forwarding = signals ?? SignalForwarding(saves: saves)
+        defer { if signals == nil { forwarding.stop() } else { forwarding.pause() } }
         do {
             try process.run()
         } catch {
@@ -90,6 +96,8 @@ struct Launcher {
         }
         forwarding.start(to: process.processIdentifier)
         words?.startReading()
+        let watch = words.map { JobWatch($0, limit: stallLimit, process: process.processIdentifier) }
+        watch?.start()
         var output = Data()
         if capture {
             try? pipe.fileHandleForWriting.close()
@@ -98,14 +106,16 @@ struct Launcher {
             }
         }
         process.waitUntilExit()
+        watch?.stop()
         let ended = process.terminationStatus
         return Ending(
             code: process.terminationReason == .uncaughtSignal ? 128 + ended : ended,
-            wasInterrupted: forwarding.wasAsked, output: output, reason: words?.printRest())
+            wasInterrupted: forwarding.wasAsked, output: output, reason: words?.printRest(),
+            signs: words?.signs ?? JobSigns())
     }
 
     /// The path of an executable of this name on the PATH; nil where there is none.
-    private static func find(_ name: String) -> String? {
+    static func find(_ name: String) -> String? {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         return path.split(separator: ":").map { "\($0)/\(name)" }
             .first { FileManager.default.isExecutableFile(atPath: $0) }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Output
+internal import Plans
 internal import Synchronization
 
 /// The standard error of mpirun and its ranks, which arrives as one stream.
@@ -34,6 +35,12 @@ final class LauncherOutput: Sendable {
         }
     }
 
+    /// What the stream has shown of the ranks so far.
+    var signs: JobSigns { state.withLock { $0.signs } }
+
+    /// Notes which ranks have stopped answering.
+    func noteSilent() { state.withLock { $0.signs.noteSilent() } }
+
     /// Prints the rest of the stream, and ends an unfinished last line. Called after the process has ended.
     /// - Returns: mpirun's reason for a failure; nil where a rank gave one.
     func printRest() -> Reason? {
@@ -54,10 +61,37 @@ final class LauncherOutput: Sendable {
         /// Lines of mpirun and ssh that stand outside blocks.
         private var remarks: [String] = []
         private var rankSpoke = false
+        /// The bytes since the beginning of what may be a beat.
+        private var beat: Data?
+        /// What the ranks have shown of themselves.
+        var signs = JobSigns()
 
         /// Takes in a part of the stream.
         /// - Returns: the bytes to pass on.
         mutating func pass(_ data: Data) -> Data {
+            var text = Data()
+            for byte in data {
+                guard var bytes = beat else {
+                    if byte == LauncherBeat.begin { beat = Data([byte]) } else { text.append(byte) }
+                    continue
+                }
+                if byte == LauncherBeat.end, let read = LauncherBeat(bytes.dropFirst()) {
+                    signs.take(read)
+                    beat = nil
+                } else if byte < UInt8(ascii: " ") || bytes.count >= LauncherBeat.longest {
+                    // It was no beat, or one that another rank's words have cut in two.
+                    text += bytes
+                    beat = byte == LauncherBeat.begin ? Data([byte]) : nil
+                    if beat == nil { text.append(byte) }
+                } else {
+                    bytes.append(byte)
+                    beat = bytes
+                }
+            }
+            return text.isEmpty ? text : passText(text)
+        }
+
+        private mutating func passText(_ data: Data) -> Data {
             var out = Data()
             for byte in data {
                 line.append(byte)
@@ -75,6 +109,7 @@ final class LauncherOutput: Sendable {
         }
 
         mutating func takeRest() -> Data {
+            beat = nil
             guard !line.isEmpty else { return Data() }
             defer { line.removeAll() }
             if passes { return Data("\n".utf8) }
@@ -91,7 +126,10 @@ final class LauncherOutput: Sendable {
         private mutating func endOfLine() -> Data {
             let text = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .newlines)
             if text.count >= 70, text.allSatisfy({ $0 == "-" }) {
-                if let block { blocks.append(block) }
+                if let block {
+                    blocks.append(block)
+                    signs.take(block: block)
+                }
                 block = block == nil ? [] : nil
                 return Data()
             }
@@ -108,6 +146,7 @@ final class LauncherOutput: Sendable {
                 return Data()
             }
             if text.hasPrefix("trainyard-train: ") { rankSpoke = true }
+            signs.take(line: text)
             return line
         }
 

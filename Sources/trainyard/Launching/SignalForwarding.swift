@@ -48,6 +48,12 @@ struct SignalForwarding {
         if early != 0 { Self.tell(Self.ending(early)) }
     }
 
+    /// The child has ended, and another may follow.
+    func pause() {
+        Self.child.store(0, ordering: .sequentiallyConsistent)
+        alarm(0)
+    }
+
     /// Restores the default handling of the signals.
     func stop() {
         Self.child.store(0, ordering: .sequentiallyConsistent)
