@@ -1,4 +1,5 @@
 internal import MPI
+internal import Options
 internal import Output
 internal import Plans
 internal import Training
