@@ -20,8 +20,10 @@ trap 'exit 143' TERM
 cp README.md "$folder/text"
 cd "$folder"
 
-steps=$((20 * kills))
-dense='{family: gpt, layers: 2, hidden: 64, heads: 4, vocab: 256, sequence: 32}'
+# A name of its own, by which the ranks of this drill are found.
+plan=drill-$$.yaml
+steps=$((30 * kills))
+dense='{family: gpt, layers: 2, hidden: 128, heads: 4, vocab: 256, sequence: 64}'
 experts='{family: llama, layers: 2, hidden: 64, heads: 4, ffn: 128, vocab: 256, sequence: 32, moe: {experts: 4, topK: 2, ffn: 64}}'
 failed=0
 
@@ -29,7 +31,7 @@ losses() { sed -n 's/.*"loss":\([^,]*\),.*"step":\([0-9]*\),.*/\2 \1/p' "$1/log.
 step() { tail -n 1 run/log.jsonl 2>/dev/null | sed -n 's/.*"step":\([0-9]*\),.*/\1/p'; }
 
 drill() { # NAME MODEL LAYOUT
-    cat >plan.yaml <<PLAN
+    cat >"$plan" <<PLAN
 name: drill
 model: $2
 batch: 8
@@ -41,8 +43,8 @@ train:
   checkpoint: {every: 7, keep: 2, asynchronous: true}
 PLAN
     rm -rf run whole
-    "$here/.build/release/trainyard" train plan.yaml --quiet --folder whole --save whole.safetensors
-    "$here/.build/release/trainyard" train plan.yaml --quiet --folder run --save run.safetensors \
+    "$here/.build/release/trainyard" train "$plan" --quiet --folder whole --save whole.safetensors
+    "$here/.build/release/trainyard" train "$plan" --quiet --folder run --save run.safetensors \
         --restarts $((2 * kills)) 2>errors &
     run=$!
     local killed=0 next pid
@@ -51,8 +53,13 @@ PLAN
         next=$((index * steps / kills + RANDOM % (steps / kills)))
         while kill -0 $run 2>/dev/null && { at=$(step); [ "${at:-0}" -lt $next ]; }; do sleep 0.01; done
         sleep 0.0$((RANDOM % 10))
-        pid=$(pgrep -f "^$here/.build/release/trainyard-train plan.yaml " | shuf -n 1 --random-source=<(yes $RANDOM)) || continue
-        kill -9 "$pid" 2>/dev/null && killed=$((killed + 1))
+        # Between two starts there is nobody to kill.
+        until pid=$(pgrep -f "^[^ ]*trainyard-train $plan " | shuf -n 1 --random-source=<(yes $RANDOM)) &&
+            [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; do
+            kill -0 $run 2>/dev/null || break 2
+            sleep 0.05
+        done
+        killed=$((killed + 1))
     done
     local code=0 verdict=ok
     wait $run || code=$?
