@@ -119,7 +119,7 @@ trains() {
         [ -e "$1/run/log.jsonl" ] && [ "$(wc -l < "$1/run/log.jsonl")" -ge 50 ] && return 0
         sleep 0.5
     done
-    failed "the job does not train" "$1/logs/$2.out"
+    failed "the job does not train" "${3:-$1/logs/$2.out}"
 }
 trains dying long
 began=$SECONDS
@@ -161,12 +161,30 @@ cat run.log
 grep -- '--elastic: ' shrinking/logs/wide.out || failed "the job did not go on with fewer ranks" shrinking/logs/wide.out
 after=$(grep -o 'going on after step [0-9]*' shrinking/logs/wide.out | tail -n 1 | grep -o '[0-9]*$') || true
 [ "${after:-0}" -ge 25 ] || failed "the job began at its first step again" shrinking/logs/wide.out
-# The same batches in the same order, added up in another.
-paste -d : <(losses wide-here) <(losses shrinking/run) |
-    awk -F : '{ d = ($2 - $4) / $2; if (d < 0) d = -d; if (d > most) most = d }
-              END { printf "%.1e\n", most; exit most > 1e-4 }' > difference ||
-    failed "the losses are others: by $(cat difference) of them"
+# The same batches in the same order, added up in another: `compare_with_wide FOLDER` writes the largest relative difference.
+compare_with_wide() {
+    paste -d : <(losses wide-here) <(losses "$1") |
+        awk -F : '{ d = ($2 - $4) / $2; if (d < 0) d = -d; if (d > most) most = d }
+                  END { printf "%.1e\n", most; exit most > 1e-4 }' > difference ||
+        failed "the losses are others: by $(cat difference) of them"
+}
+compare_with_wide shrinking/run
 echo "all 800 steps done $((SECONDS - began)) s after that, going on after step $after: losses within $(cat difference) of an undisturbed run's"
+
+say "A host dies under trainyard train, which goes on with the host that is left"
+printf 'h1 slots=2\nh2 slots=2\n' > hosts
+slurm exec env OMPI_MCA_plm_rsh_agent="$scratch/cluster/agent" "$program" train wide.yaml --folder host/run --hostfile hosts \
+    --restarts 2 --elastic > host.out 2> host.log &
+waiting=$!
+trains host train host.log
+began=$SECONDS
+slurm kill h2
+echo "h2 is dead after $(wc -l < host/run/log.jsonl) of 800 steps"
+wait "$waiting" || failed "trainyard train ends with $?" host.log
+grep -e '^restart ' -e '--elastic: ' host.log || failed "the run did not go on with fewer ranks" host.log
+[ "$(losses host/run | wc -l)" = 800 ] || failed "the run has not all 800 steps" host.log
+compare_with_wide host/run
+echo "all 800 steps done $((SECONDS - began)) s after that: losses within $(cat difference) of an undisturbed run's"
 
 say "Nothing is left"
 slurm down

@@ -155,8 +155,8 @@ struct TrainingRun {
         if isFirst, layout != stated {
             StandardStreams.error(
                 "note: --elastic: the plan's layout takes \(stated?.devices ?? 0) processes and there are \(world.size); the run "
-                    + "uses \(layout.devices) as \(layout.degreesInWords), \(layout.schedule.rawValue), micro-batches of "
-                    + "\(layout.microbatch), sharding \(layout.sharding.rawValue)\n")
+                    + "uses \(layout.devices) as \(layout.degreesInWords), \(layout.schedule.rawValue), sharding "
+                    + "\(layout.sharding.rawValue)\n")
         }
         guard options.elastic, layout.devices < world.size else { return true }
         let isSurplus = world.rank >= layout.devices
