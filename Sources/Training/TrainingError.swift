@@ -21,6 +21,10 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case textTooShort(path: String, tokens: Int, needed: Int)
     /// A weights file that does not hold the weights of the plan's model.
     case weights(path: String, reason: String)
+    /// Weights of a model that computes something else than the plan's.
+    case otherWeights(path: String, field: String, theirs: String, ours: String)
+    /// A model's configuration that cannot be read, or describes a model that the runtime does not compute.
+    case configuration(PlanProblem)
     /// `mpirun` started another number of processes than the plan's layout has ranks.
     case processCount(actual: Int, needed: Int, layout: String)
     /// No layout of the plan runs in so few processes; why.
@@ -56,6 +60,10 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(path): \(tokens) bytes of text, at least \(needed) are needed (one sequence and its next token); "
                 + "give a longer file or a smaller model.sequence"
         case .weights(let path, let reason): "\(path): \(reason)"
+        case .otherWeights(let path, let field, let theirs, let ours):
+            "\(path): \(field) is \(theirs) for these weights and \(ours) in the plan; "
+                + "state theirs in the plan (a folder gives all: model: {hf: FOLDER}), or start from other weights"
+        case .configuration(let problem): problem.description
         case .processCount(let actual, let needed, let layout):
             "started as \(actual) process\(actual == 1 ? "" : "es"), the plan's layout needs \(needed) (\(layout)); "
                 + "run mpirun -n \(needed), or change the layout"

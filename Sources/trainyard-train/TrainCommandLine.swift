@@ -25,7 +25,8 @@ struct TrainCommandLine: ParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            RunCommand.self, GenerateCommand.self, CheckpointCommand.self, ProbeCommand.self, ElasticLayoutCommand.self,
+            RunCommand.self, GenerateCommand.self, CheckpointCommand.self, ExportWeightsCommand.self,
+            ProbeCommand.self, ElasticLayoutCommand.self,
             WithLauncherCommand.self,
         ],
         defaultSubcommand: RunCommand.self)

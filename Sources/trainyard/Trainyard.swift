@@ -46,6 +46,7 @@ struct Trainyard: ParsableCommand {
             TrainCommand.self,
             GenerateCommand.self,
             CheckpointCommand.self,
+            ExportWeightsCommand.self,
             CalibrateCommand.self,
             ValidateCommand.self,
             GpusCommand.self,

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Our side of the formulas gives the numbers the PyTorch side printed.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Twenty steps of llamas trained by PyTorch, from the same weights on the same text (`bench/pytorch/llama_golden.py`).

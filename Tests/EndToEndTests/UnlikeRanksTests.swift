@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Ranks that were not started alike say so, in one line with exit code 2, before they have anything to do with one

@@ -50,6 +50,14 @@ struct PassedOnTests {
         #expect(received.tokens == 5)
     }
 
+    @Test func everyOptionOfAnExportReachesTheRuntime() throws {
+        let given = ["runs/a", "--to", "out", "--dtype", "bf16", "--overwrite", "--json"]
+        let passed = try ExportWeightsOptions.parse(given).arguments
+        #expect(passed == given)
+        #expect(options(of: ExportWeightsOptions.helpMessage()) == Set(given.filter { $0.hasPrefix("--") }))
+        #expect(throws: (any Error).self) { try ExportWeightsOptions.parse(["a", "--to", "b", "--dtype", "fp8"]) }
+    }
+
     @Test(arguments: [["a", "--tokens", "0"], ["a", "--temperature=-1"], ["a", "--temperature", "inf"]])
     func valuesNobodyCanSampleWithAreRefused(arguments: [String]) {
         #expect(throws: (any Error).self) { try GenerateOptions.parse(arguments) }

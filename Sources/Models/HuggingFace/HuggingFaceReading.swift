@@ -18,6 +18,8 @@ package struct HuggingFaceModel: Sendable {
     package var towers: [String]
     /// The vision towers among them that are counted.
     package var visionTowers: [VisionTower] = []
+    /// Keys that say another computation than the runtime's.
+    package var foreign: [PlanProblem] = []
     /// Numbers in the safetensors files beside the configuration; nil if there are none.
     package var stored: Int?
 
@@ -120,6 +122,11 @@ package struct HuggingFaceModel: Sendable {
             + "(towers, layers for multi-token prediction, tied copies and packed formats differ)"
     }
 
+    /// The configuration file that `path` means, by the rules of `read`; nil: none.
+    package static func file(_ path: String, library: Library) -> String? {
+        ConfigurationPath.resolve(path, library: library)
+    }
+
     /// Whether `reference` names a configuration rather than a shape in `plans/models/`.
     package static func isConfiguration(_ reference: String, library: Library) -> Bool {
         library.modelFile(reference) == nil
@@ -143,7 +150,6 @@ package struct HuggingFaceModel: Sendable {
         configuration.checkSpellings(of: Configuration.expertCounts)
         configuration.checkLayerTypes(draft.blocks.count)
         configuration.checkExpertGroups()
-        let ignored = configuration.unasked(table: table) + language.ignored
         draft.checkHeads(configuration)
         let kinds = Set(draft.blocks).count
         if kinds > mostKinds {
@@ -152,7 +158,15 @@ package struct HuggingFaceModel: Sendable {
                     field: "", value: "\(kinds)", rule: "describes more than \(mostKinds) kinds of block",
                     fix: "give more layers the same sizes"))
         }
-        guard kinds <= mostKinds, let model = draft.model(name: nil, sequence: usualSequence) else { return nil }
+        let drafted = kinds <= mostKinds ? draft.model(name: nil, sequence: usualSequence) : nil
+        var foreign: [PlanProblem] = []
+        let model = drafted.map { drafted in
+            var model = drafted
+            foreign = configuration.readComputation(file, longest: draft.longest, into: &model)
+            return model
+        }
+        let ignored = configuration.unasked(table: table) + language.ignored
+        guard let model else { return nil }
         // Sizes out of their bounds hide no rule between other sizes.
         for problem in model.problems + model.problemsBetweenSizes {
             if let problem = configuration.placed(problem) { collector.adopt(problem) }
@@ -164,7 +178,7 @@ package struct HuggingFaceModel: Sendable {
             ignored: ignored.sorted(), towers: language.towers,
             visionTowers: language.towers.compactMap {
                 VisionTower.read(root.map ?? [:], key: $0, hidden: model.hidden)
-            })
+            }, foreign: foreign)
     }
 }
 

@@ -20,7 +20,10 @@ extension Model {
         guard let biased, conventions.biases.contains(biased) else { return [weight] }
         return [
             weight,
-            TensorSpec(name: bias, shape: [outputs], start: .zeros, split: isCutByOutputs ? columns : .whole),
+            // Biases of adjacent matrices are adjacent too: one product adds them all.
+            TensorSpec(
+                name: bias, shape: [outputs], start: .zeros, split: isCutByOutputs ? columns : .whole,
+                joinsPrevious: joinsPrevious),
         ]
     }
 }

@@ -25,14 +25,14 @@ extension Model {
     /// The rules between the sizes of a block that a kind of block breaks, each once, with the key that it concerns.
     var shapeProblems: [(key: String, problem: PlanProblem)] {
         let own = block.problems
-        guard !kinds.isEmpty else { return own + predictionProblems + pictureProblems }
+        guard !kinds.isEmpty else { return own + predictionProblems + pictureProblems + rotaryProblems }
         let ofKinds = kinds.flatMap { kind in
             kind.shape.problems.map { problem in
                 let known = own.contains { $0.key == problem.key && $0.problem == problem.problem }
                 return (known ? problem.key : "kinds.\(kind.name).\(problem.key)", problem.problem)
             }
         }
-        return ofKinds + predictionProblems + pictureProblems
+        return ofKinds + predictionProblems + pictureProblems + rotaryProblems
     }
 }
 

@@ -46,6 +46,12 @@ package struct Model: Hashable, Codable, Sendable {
     package var embeddingSize: Int?
     /// Parameters outside the blocks in small tensors that no other key describes.
     package var otherParameters = 0
+    /// Added to the variance, or to the mean square, in norms; nil: `usualNormEpsilon`.
+    package var normEpsilon: Double?
+    /// Base of rotary positions, theta; nil: `usualRotaryBase`.
+    package var rotaryBase: Double?
+    /// Scaling of rotary positions; nil: none.
+    package var rotaryScaling: RotaryScaling?
     /// Modules that predict further tokens; nil: there are none.
     package var mtp: MultiTokenPrediction?
     /// Kind of the norms of queries and keys; nil: that of the other norms.
@@ -103,7 +109,10 @@ extension Model {
         .limit("embeddingSize", in: Bounds.hidden, \.embeddingSize),
         .count("otherParameters", in: 0...Bounds.parameters.upperBound, \.otherParameters, standard: 0),
         .map("mtp", \.mtp, keys: MultiTokenPrediction.sizes, empty: MultiTokenPrediction(layers: 0)),
-        .option("qkNormKind", \.qkNormKind),
+        .option("qkNormKind", \.qkNormKind), .ratio("normEpsilon", in: 1e-15...1, \.normEpsilon),
+        .ratio("rotaryBase", in: 1.001...1e15, \.rotaryBase),
+        .map(
+            "rotaryScaling", \.rotaryScaling, keys: RotaryScaling.keys, empty: RotaryScaling(kind: .linear, factor: 1)),
         .map("image", \.image, keys: Picture.imageKeys, empty: Picture()),
         .map("video", \.video, keys: Picture.videoKeys, empty: Picture()),
         .map("text", \.text, keys: Text.keys, empty: Text(tokens: 0, width: 0)),

@@ -1,3 +1,4 @@
+internal import Models
 internal import Reading
 
 /// The `hyperparameters:` section of a plan: settings of a run on another tool that change no price. An import keeps what
@@ -93,9 +94,11 @@ package struct Hyperparameters: Hashable, Codable, Sendable {
 }
 
 extension Plan {
-    /// Settings of a run that the plan states, in `train` or `hyperparameters`.
+    /// Settings of a run that the plan states, in `train` or `hyperparameters`; the base of rotary positions also in `model`.
     package var statedTraining: Hyperparameters {
-        train.map { Hyperparameters($0) } ?? hyperparameters ?? Hyperparameters()
+        var own = train.map { Hyperparameters($0) } ?? hyperparameters ?? Hyperparameters()
+        own.rotaryBase = own.rotaryBase ?? model.rotaryBase
+        return own
     }
 
     /// The stated settings of a run, with a tenth of the largest learning rate where the smallest is not stated.

@@ -291,6 +291,11 @@ struct PlanReading {
         (plan.padding, plan.rampup, plan.run) = (batches.padding, batches.rampup, shares)
         plan.train?.endOfDocument = batches.endOfDocument
         (plan.statedRecipe, plan.hyperparameters) = (recipe, hyperparameters)
+        if let base = hyperparameters?.rotaryBase, let own = model.rotaryBase, base != own {
+            reader.report(
+                "hyperparameters.rotaryBase", value: Figures.plain(base),
+                rule: "the model's rotaryBase is \(Figures.plain(own))", fix: "keep one of them", kind: .misfit)
+        }
         for rule in recipe?.problems(of: model) ?? [] { reader.collector.adopt(rule) }
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
         (plan.offload, plan.offloadsIfNeeded) = (isAuto ? offload : nil, offloadsIfNeeded)

@@ -1,3 +1,4 @@
+internal import Foundation
 package import Output
 package import Reading
 
@@ -35,7 +36,16 @@ package struct RunFiles {
             NamedPath("the plan", plan), NamedPath(namesData ? "--data" : "train.data", settings.data),
             NamedPath("train.init", settings.initialWeights), NamedPath("--hostfile", hostfile),
         ]
-        return files.compactMap(\.self) + sources.named
+        return files.compactMap(\.self) + initialFiles + sources.named
+    }
+
+    /// The files of weights that the run starts from, where it starts from a folder.
+    private var initialFiles: [NamedPath] {
+        guard let folder = settings.initialWeights else { return [] }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.sorted().filter { $0.hasSuffix(".safetensors") || $0.hasSuffix(".json") }.map {
+            NamedPath("train.init (\($0))", folder + "/" + $0)
+        }
     }
 
     private var written: [NamedPath] {

@@ -8,21 +8,29 @@
 
 /// x, dx [R, N · D], cosines, sines [L, D / 2]: rotary position embedding (Su et al. 2021) as Hugging Face's llama lays it
 /// out. Element d of a head is paired with element d + D/2 (`rotate_half`), and the pair of a token at position p turns by
-/// the angle p · base^(−2d/D).
+/// the angle p · f(d), where f(d) = base^(−2d/D) unless the frequencies are scaled (`RotaryFrequencies`).
 ///
 /// Positions are data, so a rank that holds a part of every sequence fills its tables with the positions it holds.
 package enum RotaryEmbedding {
-    /// positions [L], cosines, sines [L, D / 2]: fills the tables. D must be even. Angles are computed in float64.
-    package static func fillTables(positions: [Int32], base: Double = 10_000, cosines: Matrix, sines: Matrix) {
-        let half = cosines.columns
-        for pair in 0..<half {
-            let frequency = pow(base, -2 * Double(pair) / Double(2 * half))
+    /// positions [L], cosines, sines [L, D / 2]: fills the tables. Angles are computed in float64.
+    package static func fillTables(
+        positions: [Int32], frequencies: RotaryFrequencies, cosines: Matrix, sines: Matrix
+    ) {
+        let amplitude = frequencies.amplitude
+        for (pair, frequency) in frequencies.values.enumerated() {
             for (row, position) in positions.enumerated() {
                 let angle = Double(position) * frequency
-                cosines.row(row)[pair] = Float(cos(angle))
-                sines.row(row)[pair] = Float(sin(angle))
+                cosines.row(row)[pair] = Float(amplitude * cos(angle))
+                sines.row(row)[pair] = Float(amplitude * sin(angle))
             }
         }
+    }
+
+    /// positions [L], cosines, sines [L, D / 2]: fills the tables with unscaled frequencies. D must be even.
+    package static func fillTables(positions: [Int32], base: Double = 10_000, cosines: Matrix, sines: Matrix) {
+        fillTables(
+            positions: positions, frequencies: RotaryFrequencies(base: base, headSize: 2 * cosines.columns),
+            cosines: cosines, sines: sines)
     }
 
     /// x [R, N · D], cosines, sines [L, D / 2]: turns the heads of x in place. Row r uses row r mod L of the tables.

@@ -1,14 +1,15 @@
 /// x, y [R, H], gain, bias [H], mean, inverseDeviation [R]: layer normalisation of every row,
 /// y = (x − mean) · inverseDeviation · gain + bias with inverseDeviation = 1/√(variance + epsilon).
 package enum LayerNorm {
-    /// Added to the variance.
+    /// Added to the variance where nothing else is asked for.
     package static let epsilon: Float = 1e-5
 
     /// x, y [R, H], gain, bias [H], mean, inverseDeviation [R]: y = norm(x). Writes the mean and the inverse deviation of
     /// every row for the gradients. y may be x.
     package static func forward(
         x: Matrix, gain: UnsafePointer<Float>, bias: UnsafePointer<Float>, y: Matrix,
-        mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>
+        mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>,
+        epsilon: Float = LayerNorm.epsilon
     ) {
         let width = x.columns
         for row in 0..<x.rows {
@@ -21,7 +22,7 @@ package enum LayerNorm {
             }
             normalise(
                 input, rowMean: total.laneSum() / Float(width), gain: gain, bias: bias, y: y.row(row),
-                mean: mean + row, inverseDeviation: inverseDeviation + row, width: width)
+                mean: mean + row, inverseDeviation: inverseDeviation + row, width: width, epsilon: epsilon)
         }
     }
 
@@ -31,7 +32,7 @@ package enum LayerNorm {
     package static func addForward(
         x: Matrix, delta: Matrix, deltaBias: UnsafePointer<Float>?, sum: Matrix, gain: UnsafePointer<Float>,
         bias: UnsafePointer<Float>, y: Matrix, mean: UnsafeMutablePointer<Float>,
-        inverseDeviation: UnsafeMutablePointer<Float>
+        inverseDeviation: UnsafeMutablePointer<Float>, epsilon: Float = LayerNorm.epsilon
     ) {
         let width = x.columns
         for row in 0..<x.rows {
@@ -50,7 +51,7 @@ package enum LayerNorm {
             }
             normalise(
                 output, rowMean: total.laneSum() / Float(width), gain: gain, bias: bias, y: y.row(row),
-                mean: mean + row, inverseDeviation: inverseDeviation + row, width: width)
+                mean: mean + row, inverseDeviation: inverseDeviation + row, width: width, epsilon: epsilon)
         }
     }
 
@@ -134,7 +135,7 @@ package enum LayerNorm {
     private static func normalise(
         _ input: UnsafePointer<Float>, rowMean: Float, gain: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         y: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>,
-        inverseDeviation: UnsafeMutablePointer<Float>, width: Int
+        inverseDeviation: UnsafeMutablePointer<Float>, width: Int, epsilon: Float
     ) {
         let centre = Vector(repeating: rowMean)
         var squares = Vector(repeating: 0)

@@ -20,11 +20,14 @@ package enum Linear {
         if let dBias { VectorMath.addColumnSums(of: dy, into: dBias) }
     }
 
-    // MARK: weight stored [O, I], without a bias
+    // MARK: weight stored [O, I]
 
-    /// x [R, I], weight [O, I], y [R, O]: y = x·weightᵀ.
-    package static func transposedForward(x: Matrix, weight: Matrix, y: Matrix) {
-        MatrixProduct.multiply(x, weight, transposeB: true, into: y)
+    /// x [R, I], weight [O, I], bias [O] or nil, y [R, O]: y = x·weightᵀ + bias.
+    package static func transposedForward(x: Matrix, weight: Matrix, bias: UnsafePointer<Float>? = nil, y: Matrix) {
+        if let bias {
+            for row in 0..<y.rows { y.row(row).update(from: bias, count: y.columns) }
+        }
+        MatrixProduct.multiply(x, weight, transposeB: true, into: y, accumulate: bias != nil)
     }
 
     /// dy [R, O], weight [O, I], dx [R, I]: dx = dy·weight, or with `accumulate` dx += dy·weight.
@@ -32,8 +35,11 @@ package enum Linear {
         MatrixProduct.multiply(dy, weight, into: dx, accumulate: accumulate)
     }
 
-    /// x [R, I], dy [R, O], dWeight [O, I]: dWeight += dyᵀ·x.
-    package static func transposedWeightGradient(x: Matrix, dy: Matrix, dWeight: Matrix) {
+    /// x [R, I], dy [R, O], dWeight [O, I], dBias [O] or nil: dWeight += dyᵀ·x and dBias += Σ over rows of dy.
+    package static func transposedWeightGradient(
+        x: Matrix, dy: Matrix, dWeight: Matrix, dBias: UnsafeMutablePointer<Float>? = nil
+    ) {
         MatrixProduct.multiply(dy, transposeA: true, x, into: dWeight, accumulate: true)
+        if let dBias { VectorMath.addColumnSums(of: dy, into: dBias) }
     }
 }

@@ -1,13 +1,14 @@
 /// x, y [R, H], gain [H], inverseRoot [R]: root-mean-square normalisation of every row (Zhang & Sennrich 2019, as in
 /// llama), y = x · inverseRoot · gain with inverseRoot = 1/√(mean of x² + epsilon).
 package enum RMSNorm {
-    /// Added to the mean square; llama's.
+    /// Added to the mean square where nothing else is asked for.
     package static let epsilon: Float = 1e-5
 
     /// x, y [R, H], gain [H], inverseRoot [R]: y = norm(x). Writes the inverse root of every row for the gradients. y may be
     /// x.
     package static func forward(
-        x: Matrix, gain: UnsafePointer<Float>, y: Matrix, inverseRoot: UnsafeMutablePointer<Float>
+        x: Matrix, gain: UnsafePointer<Float>, y: Matrix, inverseRoot: UnsafeMutablePointer<Float>,
+        epsilon: Float = RMSNorm.epsilon
     ) {
         let width = x.columns
         for row in 0..<x.rows {
@@ -21,7 +22,7 @@ package enum RMSNorm {
             }
             normalise(
                 input, squares: squares.laneSum(), gain: gain, y: y.row(row), inverseRoot: inverseRoot + row,
-                width: width)
+                width: width, epsilon: epsilon)
         }
     }
 
@@ -29,7 +30,7 @@ package enum RMSNorm {
     /// the norm behind it. sum may be x or delta, y may be delta.
     package static func addForward(
         x: Matrix, delta: Matrix, sum: Matrix, gain: UnsafePointer<Float>, y: Matrix,
-        inverseRoot: UnsafeMutablePointer<Float>
+        inverseRoot: UnsafeMutablePointer<Float>, epsilon: Float = RMSNorm.epsilon
     ) {
         let width = x.columns
         for row in 0..<x.rows {
@@ -46,7 +47,7 @@ package enum RMSNorm {
             }
             normalise(
                 output, squares: squares.laneSum(), gain: gain, y: y.row(row), inverseRoot: inverseRoot + row,
-                width: width)
+                width: width, epsilon: epsilon)
         }
     }
 
@@ -114,7 +115,7 @@ package enum RMSNorm {
     @inline(__always)
     private static func normalise(
         _ input: UnsafePointer<Float>, squares: Float, gain: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        inverseRoot: UnsafeMutablePointer<Float>, width: Int
+        inverseRoot: UnsafeMutablePointer<Float>, width: Int, epsilon: Float
     ) {
         let inverse = 1 / (squares / Float(width) + epsilon).squareRoot()
         inverseRoot.pointee = inverse

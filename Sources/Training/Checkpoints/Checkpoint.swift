@@ -31,20 +31,34 @@ package enum Checkpoint {
         FileManager.default.fileExists(atPath: path + "/" + CheckpointManifest.name)
     }
 
-    /// The weights of a file, or of a checkpoint. The name of a file that is not there stands for the checkpoint of that step.
+    /// The weights of a file, of a checkpoint, or of a folder of Hugging Face's. The name of a file that is not there stands for the checkpoint of that step.
     package static func weights(at path: String) throws(TrainingError) -> any WeightSource {
         let files = FileManager.default
         let isThere = files.fileExists(atPath: path)
         let folder = !isThere && path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
-        guard isCheckpoint(folder) else { return try SafeTensorsFile(path: path) }
-        return try CheckpointFolder.opened(folder)
+        if isCheckpoint(folder) { return try CheckpointFolder.opened(folder) }
+        if let folder = HuggingFaceFolder.folder(path) { return try HuggingFaceFolder(path: folder) }
+        return try SafeTensorsFile(path: path)
+    }
+
+    /// A hash of all weights that `weights` reads at a path; nil where they cannot be read.
+    static func digest(ofWeightsAt path: String) -> UInt64? {
+        let folder = isCheckpoint(path) ? path : HuggingFaceFolder.folder(path)
+        guard let folder else { return ContentHash.ofFile(path) }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return nil }
+        var hash = ContentHash()
+        for name in names.sorted() where name.hasSuffix(".safetensors") || name.hasSuffix(".json") {
+            let digest = ContentHash.ofFile(folder + "/" + name) ?? 0
+            Array("\(name) \(digest)".utf8).withUnsafeBytes { hash.update($0) }
+        }
+        return hash.value
     }
 
     /// `path` itself, or the newest checkpoint in it when it is a directory. In a run's folder its manifest says which that is.
     package static func newest(at path: String) throws(TrainingError) -> String {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue,
-            !isCheckpoint(path)
+            !isCheckpoint(path), !FileManager.default.fileExists(atPath: path + "/config.json")
         else { return path }
         if let manifest = try? RunManifest.read(folder: path) {
             let files = manifest.checkpoints.map { RunFolder.path(of: $0.file, in: path) }

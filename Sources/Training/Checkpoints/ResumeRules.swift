@@ -24,9 +24,11 @@ struct ResumeRules {
 
     /// The model without its name, and without its length where no tensor depends on it.
     private static func shape(_ model: Model) -> Model {
-        var model = model
+        var model = model.withStatedComputation
         model.name = nil
         if model.positions == nil { model.sequence = 1 }
+        // A table as long as a sequence need not be stated.
+        if model.positionEntries == model.sequence { model.positionEntries = nil }
         return model
     }
 

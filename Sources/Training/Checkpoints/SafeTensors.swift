@@ -43,9 +43,39 @@ package final class SafeTensorsFile: WeightSource {
         _ tensor: TensorSpec, to target: UnsafeMutablePointer<Float>, share: TensorSlice
     ) throws(TrainingError) {
         let (entry, width) = try place(of: tensor)
+        copy(entry, width, tensor, to: target, share: share)
+    }
+
+    /// Copies a rank's share of a tensor from its place in the file.
+    func copy(
+        _ tensor: TensorSpec, from place: StoredName, to target: UnsafeMutablePointer<Float>, share: TensorSlice
+    ) throws(TrainingError) {
+        let (entry, width) = try entry(at: place, of: tensor)
+        copy(entry, width, tensor, start: place.start, to: target, share: share)
+    }
+
+    /// Makes sure that a tensor lies at a place.
+    func check(_ place: StoredName, of tensor: TensorSpec) throws(TrainingError) {
+        _ = try entry(at: place, of: tensor)
+    }
+
+    private func entry(at place: StoredName, of tensor: TensorSpec) throws(TrainingError) -> (Entry, width: Int) {
+        guard let entry = entries[place.name] else {
+            throw .weights(path: path, reason: "tensor \(place.name) is missing")
+        }
+        guard place.start >= 0, place.shape.reduce(1, *) - place.start >= tensor.count else {
+            throw .weights(path: path, reason: "tensor \(place.name) holds no \(tensor.name)")
+        }
+        return (entry, try width(of: entry, place.name, shape: place.shape))
+    }
+
+    private func copy(
+        _ entry: Entry, _ width: Int, _ tensor: TensorSpec, start: Int = 0, to target: UnsafeMutablePointer<Float>,
+        share: TensorSlice
+    ) {
         let bytes = file.bytes
         share.forEachRun(tensor) { local, whole, count in
-            let begin = entry.range.lowerBound + width * whole
+            let begin = entry.range.lowerBound + width * (start + whole)
             let target = target + local
             switch entry.type {
             case "F32":
@@ -78,19 +108,23 @@ package final class SafeTensorsFile: WeightSource {
         guard let entry = self.entry(tensor.name) else {
             throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
         }
-        guard entry.shape == tensor.shape else {
+        return (entry, try width(of: entry, tensor.name, shape: tensor.shape))
+    }
+
+    /// The bytes of a number of a tensor that must have this shape.
+    private func width(of entry: Entry, _ name: String, shape: [Int]) throws(TrainingError) -> Int {
+        guard entry.shape == shape else {
             throw .weights(
-                path: path,
-                reason: "tensor \(tensor.name) has shape \(entry.shape), the plan's model needs \(tensor.shape)")
+                path: path, reason: "tensor \(name) has shape \(entry.shape), the plan's model needs \(shape)")
         }
         let width = entry.type == "F32" ? 4 : entry.type == "F16" || entry.type == "BF16" ? 2 : 0
         guard width > 0 else {
-            throw .weights(path: path, reason: "tensor \(tensor.name) is \(entry.type); F32, F16 and BF16 can be read")
+            throw .weights(path: path, reason: "tensor \(name) is \(entry.type); F32, F16 and BF16 can be read")
         }
-        guard entry.range.count == tensor.count * width else {
-            throw .weights(path: path, reason: "tensor \(tensor.name) is cut short")
+        guard entry.range.count == shape.reduce(1, *) * width else {
+            throw .weights(path: path, reason: "tensor \(name) is cut short")
         }
-        return (entry, width)
+        return width
     }
 
     /// Makes sure that the file holds all tensors of `model`, before memory is taken for any of them.

@@ -23,7 +23,8 @@ struct BlockBuilder {
     }
 
     func norm(_ name: String) -> NormLayer {
-        NormLayer(gain: parameter(name + ".weight"), shift: optional(name + ".bias"))
+        NormLayer(
+            gain: parameter(name + ".weight"), shift: optional(name + ".bias"), epsilon: Float(model.epsilonOfNorms))
     }
 
     /// The norms of queries and keys; nil without.

@@ -16,7 +16,9 @@ final class CoreAttention {
     var documents: PackedDocuments?
 
     init(
-        shape: MicrobatchShape, pieces: SequencePieces, isRotary: Bool, ring: RingAttention? = nil, profile: Profile
+        shape: MicrobatchShape, pieces: SequencePieces, rotation frequencies: RotaryFrequencies?,
+        ring: RingAttention? = nil,
+        profile: Profile
     ) {
         self.shape = shape
         workspace = Storage(
@@ -25,14 +27,14 @@ final class CoreAttention {
         delta = Storage(count: shape.sequences * shape.heads * shape.sequence)
         self.ring = ring
         self.profile = profile
-        guard isRotary else {
+        guard let frequencies else {
             rotation = nil
             return
         }
         let (length, half) = (shape.sequence, shape.headSize / 2)
         let tables = (cosines: Storage<Float>(count: length * half), sines: Storage<Float>(count: length * half))
         RotaryEmbedding.fillTables(
-            positions: (0..<length).map { Int32(pieces.position(ofLocal: $0)) },
+            positions: (0..<length).map { Int32(pieces.position(ofLocal: $0)) }, frequencies: frequencies,
             cosines: tables.cosines.matrix(rows: length, columns: half),
             sines: tables.sines.matrix(rows: length, columns: half))
         rotation = tables

@@ -31,7 +31,8 @@ struct LinearLayer {
                 }
                 mixed.multiply(x, weights, transposeB: isTransposed, into: y, accumulate: shift != nil)
             } else if isTransposed {
-                Linear.transposedForward(x: x, weight: weights, y: y)
+                Linear.transposedForward(
+                    x: x, weight: weights, bias: shift.map { UnsafePointer($0.weight) }, y: y)
             } else {
                 Linear.forward(x: x, weight: weights, bias: shift.map { UnsafePointer($0.weight) }, y: y)
             }
@@ -63,7 +64,7 @@ struct LinearLayer {
                 mixed.multiply(left, transposeA: true, right, into: weightGradients, accumulate: true)
                 if let bias { VectorMath.addColumnSums(of: dy, into: bias.gradient) }
             } else if isTransposed {
-                Linear.transposedWeightGradient(x: x, dy: dy, dWeight: weightGradients)
+                Linear.transposedWeightGradient(x: x, dy: dy, dWeight: weightGradients, dBias: bias?.gradient)
             } else {
                 Linear.weightGradient(x: x, dy: dy, dWeight: weightGradients, dBias: bias?.gradient)
             }
@@ -84,6 +85,8 @@ struct PendingBranch {
 struct NormLayer {
     let gain: Parameter
     let shift: Parameter?
+    /// Added to the variance, or to the mean square.
+    let epsilon: Float
 
     /// x, y [S, H]: y = norm(x). Writes the statistics of every row.
     func forward(_ x: Matrix, into y: Matrix, _ statistics: NormStatistics, _ profile: Profile) {
@@ -91,9 +94,10 @@ struct NormLayer {
             if let shift {
                 LayerNorm.forward(
                     x: x, gain: gain.weight, bias: shift.weight, y: y, mean: statistics.mean,
-                    inverseDeviation: statistics.inverse)
+                    inverseDeviation: statistics.inverse, epsilon: epsilon)
             } else {
-                RMSNorm.forward(x: x, gain: gain.weight, y: y, inverseRoot: statistics.inverse)
+                RMSNorm.forward(
+                    x: x, gain: gain.weight, y: y, inverseRoot: statistics.inverse, epsilon: epsilon)
             }
         }
     }
@@ -120,11 +124,11 @@ struct NormLayer {
                 LayerNorm.addForward(
                     x: branch.stream, delta: branch.output, deltaBias: branch.bias.map { UnsafePointer($0.weight) },
                     sum: sum, gain: gain.weight, bias: shift.weight, y: y, mean: statistics.mean,
-                    inverseDeviation: statistics.inverse)
+                    inverseDeviation: statistics.inverse, epsilon: epsilon)
             } else {
                 RMSNorm.addForward(
                     x: branch.stream, delta: branch.output, sum: sum, gain: gain.weight, y: y,
-                    inverseRoot: statistics.inverse)
+                    inverseRoot: statistics.inverse, epsilon: epsilon)
             }
         }
     }

@@ -71,7 +71,7 @@ package final class StageContext {
         self.init(
             shape: shape, tensor: TensorParallel(profile: profile), pieces: pieces,
             attention: CoreAttention(
-                shape: shape, pieces: pieces, isRotary: model.conventions.isRotary, profile: profile),
+                shape: shape, pieces: pieces, rotation: RotaryFrequencies(model), profile: profile),
             dataParallel: DataParallel(parameters, profile: profile), recompute: recompute,
             splitsBackward: splitsBackward,
             expertParallel: model.moe.map {

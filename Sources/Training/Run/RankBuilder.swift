@@ -44,6 +44,8 @@ struct RankBuilder {
     /// The parameters of the rank's stages, filled from `settings.initialWeights` or the seed.
     /// - Parameter fills: whether they are filled; a run that goes on takes them from a checkpoint.
     func parameters(fills: Bool) throws -> ParameterSet {
+        let start = try fills ? settings.initialWeights.map { path in try Checkpoint.weights(at: path) } : nil
+        try start?.checkStart(of: model)
         let experts = TensorSlice(rank: groups.experts.rank, size: groups.experts.size)
         let parameters = ParameterSet(
             stages: held.map { stage in
@@ -59,8 +61,8 @@ struct RankBuilder {
             expertShard: TensorSlice(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
             lookup: model.tiedEmbeddings ? nil : model.embedding.name, rule: UpdateRule(plan.optimizer, settings))
         guard fills else { return parameters }
-        if let path = settings.initialWeights {
-            try parameters.load(from: Checkpoint.weights(at: path), seed: settings.seed)
+        if let start {
+            try parameters.load(from: start, seed: settings.seed)
         } else {
             parameters.initialise(seed: settings.seed)
         }
@@ -89,7 +91,7 @@ struct RankBuilder {
         try StageContext(
             shape: shape, tensor: tensor, pieces: pieces,
             attention: CoreAttention(
-                shape: shape, pieces: pieces, isRotary: model.conventions.isRotary,
+                shape: shape, pieces: pieces, rotation: RotaryFrequencies(model),
                 ring: layout.context > 1 ? RingAttention(groups.context, shape: shape, profile: profile) : nil,
                 profile: profile),
             dataParallel: dataParallel, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,

@@ -27,7 +27,9 @@ package struct RunIdentity {
         settings.data = ""
         settings.folder = nil
         settings.checkpoint?.path = nil
-        if let weights = settings.initialWeights { settings.initialWeights = Self.digits(ContentHash.ofFile(weights)) }
+        if let weights = settings.initialWeights {
+            settings.initialWeights = Self.digits(Checkpoint.digest(ofWeightsAt: weights))
+        }
         try add("train", settings)
         for (name, value) in options { lines.append("--\(name) \(value)") }
         self.lines = lines.sorted()

@@ -65,7 +65,9 @@ package enum RuntimeSupport {
     }
 
     /// Keys of features that the runtime has, or refuses with words of their own.
-    private static let runnable = ["moe", "mla", "window", "qkNorm"]
+    private static let runnable = [
+        "moe", "mla", "window", "qkNorm", "biases", "positionEntries", "normEpsilon", "rotaryBase", "rotaryScaling",
+    ]
 
     /// - Throws: the first part of what is trained, or of how batches are made up, that the runtime does not have.
     static func check(tuning plan: Plan, _ layout: Layout) throws(TrainingError) {
@@ -130,7 +132,7 @@ package enum RuntimeSupport {
         guard model.mla == nil else {
             throw refuse("model.mla", "(given)", "the runtime has no latent attention")
         }
-        guard model.moe == nil || conventions.biases.isEmpty else {
+        guard model.moe == nil || !conventions.joinsProjections else {
             throw refuse("model.moe", "(given)", "the runtime has experts in llama blocks alone")
         }
         if let limit = model.moe?.nodeLimit {
@@ -142,8 +144,30 @@ package enum RuntimeSupport {
                 "model.kvHeads", "\(model.kvHeads)",
                 "gpt blocks have as many key heads as heads; llama's may share them")
         }
+        try checkEnds(model)
         guard !conventions.isRotary || model.headSize % 2 == 0 else {
             throw refuse("model.headSize", "\(model.headSize)", "rotary positions turn pairs: it must be even")
+        }
+    }
+
+    /// - Throws: biases, positions or their scaling that the runtime does not have.
+    private static func checkEnds(_ model: Model) throws(TrainingError) {
+        let conventions = model.conventions
+        let fit: [Set<Bias>] = conventions.joinsProjections ? [Bias.ofGPT] : [[], [.attentionInput]]
+        guard fit.contains(conventions.biases) else {
+            throw refuse(
+                "model.biases", "[\(conventions.biases.sorted().map(\.rawValue).joined(separator: ", "))]",
+                conventions.joinsProjections
+                    ? "the runtime's gpt blocks have all biases"
+                    : "the runtime's llama blocks have biases of attentionInput, or none")
+        }
+        if let entries = model.positionEntries, conventions.positions == .learned, entries < model.sequence {
+            throw refuse(
+                "model.positionEntries", "\(entries)", "every token of a sequence of \(model.sequence) needs an entry")
+        }
+        if let scaling = model.rotaryScaling, [.dynamic, .longrope].contains(scaling.kind) {
+            throw refuse(
+                "model.rotaryScaling.kind", scaling.kind.rawValue, "the runtime scales by linear, llama3 and yarn")
         }
     }
 

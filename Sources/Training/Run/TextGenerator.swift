@@ -69,11 +69,7 @@ package final class TextGenerator {
         var text = (prompt.isEmpty ? [UInt8(ascii: "\n")] : prompt).map { Int32($0) }
         for drawn in 0..<max(count, 0) {
             let window = Array(text.suffix(mostTokens))
-            let shape = MicrobatchShape(model: model, sequences: 1, sequence: window.count)
-            let input = embedded.matrix(rows: window.count, columns: model.hidden)
-            activations.input = input
-            try stage.embed(tokens: window, output: input, shape: shape)
-            try stage.forward(activations, output: nil, shape: shape)
+            try read(window)
             let logits = head.logits.row(window.count - 1)
             guard UnsafeBufferPointer(start: logits, count: model.vocab).allSatisfy(\.isFinite) else {
                 throw TrainingError.weights(
@@ -84,6 +80,23 @@ package final class TextGenerator {
             text.append(Int32(token))
             try emit(UInt8(token))
         }
+    }
+
+    /// The logits behind every one of `tokens`, which must be in the vocabulary and no more than the model reads at once.
+    package func logits(_ tokens: [Int32]) throws -> [[Float]] {
+        try read(tokens)
+        return tokens.indices.map { row in
+            Array(UnsafeBufferPointer(start: head.logits.row(row), count: model.vocab))
+        }
+    }
+
+    /// Leaves the logits behind every token in `head`.
+    private func read(_ tokens: [Int32]) throws {
+        let shape = MicrobatchShape(model: model, sequences: 1, sequence: tokens.count)
+        let input = embedded.matrix(rows: tokens.count, columns: model.hidden)
+        activations.input = input
+        try stage.embed(tokens: tokens, output: input, shape: shape)
+        try stage.forward(activations, output: nil, shape: shape)
     }
 
     /// Draws an index from softmax(logits / temperature) with `random` in [0, 1).

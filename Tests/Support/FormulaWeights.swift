@@ -2,19 +2,19 @@
 /// formulas and is the other side of them. Every value is exact in a `Float`.
 
 /// Element `index` (row-major) of a tensor with a Hugging Face GPT-2 name, such as `h.0.attn.c_attn.weight`.
-func formulaWeight(name: String, index: Int) -> Float {
+package func formulaWeight(name: String, index: Int) -> Float {
     formulaWeight(checksum: crc32(name.utf8), isNorm: isNormWeight(name), index: index)
 }
 
 /// A whole tensor: the name's checksum is taken once.
-func formulaWeights(name: String, count: Int) -> [Float] {
+package func formulaWeights(name: String, count: Int) -> [Float] {
     let checksum = crc32(name.utf8)
     let isNorm = isNormWeight(name)
     return (0..<count).map { formulaWeight(checksum: checksum, isNorm: isNorm, index: $0) }
 }
 
 /// Bytes in 32..<96, each of which leaves four choices for the next.
-func formulaText(count: Int) -> [UInt8] {
+package func formulaText(count: Int) -> [UInt8] {
     var text: [UInt8] = [32]
     var random: UInt32 = 1
     while text.count < count {
@@ -24,7 +24,7 @@ func formulaText(count: Int) -> [UInt8] {
     return Array(text.prefix(count))
 }
 
-private func isNormWeight(_ name: String) -> Bool {
+package func isNormWeight(_ name: String) -> Bool {
     let parts = name.split(separator: ".")
     return parts.count >= 2 && parts[parts.count - 1] == "weight"
         && (parts[parts.count - 2].hasPrefix("ln_") || parts[parts.count - 2].hasSuffix("norm"))

@@ -1,11 +1,15 @@
-import Foundation
+package import Foundation
 
 /// A GPT whose weights come from the golden file's formula, as a safetensors file.
-struct FormulaModel {
-    var layers: Int
-    var hidden: Int
-    var sequence: Int
-    var tied: Bool
+package struct FormulaModel {
+    private let layers: Int
+    private let hidden: Int
+    private let sequence: Int
+    private let tied: Bool
+
+    package init(layers: Int, hidden: Int, sequence: Int, tied: Bool) {
+        (self.layers, self.hidden, self.sequence, self.tied) = (layers, hidden, sequence, tied)
+    }
 
     private var tensors: [(name: String, shape: [Int])] {
         let wide = 4 * hidden
@@ -25,16 +29,18 @@ struct FormulaModel {
         return all
     }
 
-    func write(to url: URL) throws { try Self.write(tensors, to: url) }
+    package func write(to url: URL) throws { try Self.write(tensors, to: url) }
 
     /// Writes the file by the format's own words: header length, JSON header, tensors.
-    static func write(_ tensors: [(name: String, shape: [Int])], to url: URL) throws {
+    /// - Parameter scale: factor of all weights but norms', a power of two.
+    package static func write(_ tensors: [(name: String, shape: [Int])], scale: Float = 1, to url: URL) throws {
         var header: [String: Any] = [:]
         var data = Data()
         for (name, shape) in tensors {
             let count = shape.reduce(1, *)
             header[name] = ["dtype": "F32", "shape": shape, "data_offsets": [data.count, data.count + 4 * count]]
-            formulaWeights(name: name, count: count).withUnsafeBytes { data.append(contentsOf: $0) }
+            let factor = isNormWeight(name) ? 1 : scale
+            formulaWeights(name: name, count: count).map { $0 * factor }.withUnsafeBytes { data.append(contentsOf: $0) }
         }
         let text = try JSONSerialization.data(withJSONObject: header)
         let length = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) }
