@@ -259,7 +259,7 @@ struct TrainingRun {
             try records?.run.log(report, modelFLOPs: flops)
             try records?.board?.write(report)
             line.show(report)
-            progress.stepped(report)
+            progress.stepped(to: done, seconds: report.seconds)
             progress.enter(.saving)
             for saved in try saving.afterStep(report, trainer) { line.show(saved) }
             for warning in saving.takeWarnings() where isFirst {
