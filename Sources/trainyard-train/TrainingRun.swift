@@ -298,7 +298,7 @@ struct TrainingRun {
             try records?.board?.write(report)
             line.show(report)
             line.note(report, usual: usual)
-            progress.stepped(report)
+            progress.stepped(to: done, seconds: report.seconds)
             progress.enter(.saving)
             let waited = saving.seconds
             for saved in try saving.afterStep(report, trainer) { line.show(saved) }

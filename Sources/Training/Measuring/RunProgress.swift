@@ -56,16 +56,17 @@ package final class RunProgress: Sendable {
     package func goesOn(after steps: Int) { done.store(steps, ordering: .relaxed) }
 
     /// Takes in the time of a step.
-    package func stepped(_ report: StepReport) {
+    /// - Parameter done: steps done with it.
+    package func stepped(to done: Int, seconds: Double) {
         times.withLock { times in
             if times.steps.count < Self.remembered {
-                times.steps.append(report.seconds)
+                times.steps.append(seconds)
             } else {
-                times.steps[times.count % Self.remembered] = report.seconds
+                times.steps[times.count % Self.remembered] = seconds
             }
             times.count += 1
         }
-        done.store(report.step + 1, ordering: .relaxed)
+        self.done.store(done, ordering: .relaxed)
         mark()
     }
 
