@@ -92,7 +92,9 @@ package enum HuggingFaceExport {
         let file = try place.file(HuggingFaceFolder.weights)
         try file.write(
             data: SafeTensorsFile.header(
-                tensors.map { (StoredName.places(of: $0, type: type, experts: experts)[0].name, word, width, $0.shape) },
+                tensors.map {
+                    (StoredName.places(of: $0, type: type, experts: experts)[0].name, word, width, $0.shape)
+                },
                 metadata: ["format": "pt"]))
         for tensor in tensors {
             let whole = Storage<Float>(count: tensor.count)
