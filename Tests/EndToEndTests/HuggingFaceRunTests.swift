@@ -71,7 +71,7 @@ struct HuggingFaceRunTests {
     }
 
     @Test(arguments: [
-        (", rotaryBase: 10000", "model.rotaryBase is 500000.0 for these weights and 10000 in the plan"),
+        (", rotaryBase: 10000", "model.rotaryBase is 500000 for these weights and 10000 in the plan"),
         (", normEpsilon: 1e-6", "model.normEpsilon is 0.0001 for these weights and 1e-06 in the plan"),
         (", rotaryScaling: none", "model.rotaryScaling is {kind: llama3"),
         (", layers: 1", "model.layers is 2 for these weights and 1 in the plan"),
@@ -120,10 +120,10 @@ struct HuggingFaceRunTests {
     @Test(arguments: ["gpt2", "llama3"]) func adaptersAreMerged(_ name: String) throws {
         let (job, shape, _) = try start(name, train: ["checkpoint: {every: 4}"], steps: 4)
         var tuned = shape
-        tuned.learningRate = "1e-2"
+        tuned.learningRate = "1e-1"
         try job.write(tuned)
         let plan = try String(contentsOf: job.plan, encoding: .utf8)
-        let modules = name == "gpt2" ? "c_attn, c_proj, c_fc" : "q_proj, v_proj, down_proj"
+        let modules = name == "gpt2" ? "c_attn, c_proj, c_fc" : "q_proj, v_proj, o_proj, up_proj, down_proj"
         try (plan + "lora: {rank: 4, alpha: 8, targetModules: [\(modules)]}\n")
             .write(to: job.plan, atomically: true, encoding: .utf8)
         let run = job.folder.appending(path: "run").path

@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import Numbers
 import Plans
 import Reading
 import TestSupport
@@ -182,6 +183,33 @@ import Training
         let said = Self.problem { _ = try logits(folder.path) }
         #expect(said.contains(wrong.words), "\(said)")
         #expect(!said.contains("\n"))
+    }
+
+    /// Any value under any key is read or refused in one line, and stops nothing.
+    @Test func wrongValuesStopNothing() throws {
+        var random = SplitMix64(seed: 5)
+        let values: [Any] = [
+            -1, 0, 1, 3, 1 << 40, Int.max, 1e308, -0.5, 1e-300, "", "yarn", "gelu", true, false, NSNull(), [1, 2],
+            [Any](),
+            ["rope_type": "yarn", "factor": 1e9], ["rope_type": "llama3", "factor": -1], [String: Any](),
+        ]
+        var refused = 0
+        for _ in 0..<300 {
+            let model = try golden.model(
+                HuggingFaceGolden.names[Int(random.next() % UInt64(HuggingFaceGolden.names.count))])
+            let keys = model.configuration.keys.sorted()
+            let key = keys[Int(random.next() % UInt64(keys.count))]
+            let value = values[Int(random.next() % UInt64(values.count))]
+            let folder = try TemporaryFolder()
+            try model.write(to: folder, scale: golden.scale, [key: value])
+            let said = Self.problem {
+                let source = try HuggingFaceFolder(path: folder.path)
+                try source.check(source.model())
+            }
+            if said != "nothing" { refused += 1 }
+            #expect(!said.contains("\n"), "\(key): \(value)")
+        }
+        #expect(refused > 100 && refused < 300)
     }
 
     @Test func missingFilesAreNamed() throws {

@@ -47,6 +47,16 @@ struct ComputedType: Sendable {
 }
 
 extension Configuration {
+    /// Counts the keys that `readComputation` reads as known.
+    func expectComputation() {
+        guard let type = ComputedType.all[type] else { return }
+        ignore(
+            type.epsilonKey, type.activationKey, "rope_parameters", "rope_scaling", "rope_theta",
+            "partial_rotary_factor",
+            "quantization_config")
+        for (key, _, _) in type.flags { ignore(key) }
+    }
+
     /// Gives the model the numbers of its computation: the norms' epsilon, and base and scaling of rotary positions.
     /// - Returns: keys that say another computation than the runtime's.
     func readComputation(_ file: String, longest: Int, into model: inout Model) -> [PlanProblem] {

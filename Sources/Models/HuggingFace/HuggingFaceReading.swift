@@ -150,6 +150,8 @@ package struct HuggingFaceModel: Sendable {
         configuration.checkSpellings(of: Configuration.expertCounts)
         configuration.checkLayerTypes(draft.blocks.count)
         configuration.checkExpertGroups()
+        configuration.expectComputation()
+        let ignored = configuration.unasked(table: table) + language.ignored
         draft.checkHeads(configuration)
         let kinds = Set(draft.blocks).count
         if kinds > mostKinds {
@@ -165,7 +167,6 @@ package struct HuggingFaceModel: Sendable {
             foreign = configuration.readComputation(file, longest: draft.longest, into: &model)
             return model
         }
-        let ignored = configuration.unasked(table: table) + language.ignored
         guard let model else { return nil }
         // Sizes out of their bounds hide no rule between other sizes.
         for problem in model.problems + model.problemsBetweenSizes {
