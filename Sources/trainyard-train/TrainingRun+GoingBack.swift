@@ -22,7 +22,8 @@ extension TrainingRun {
         let aside = try records?.run.goBack(to: outcome.step) ?? []
         if let directory = options.tensorboard, let path = records?.board?.path {
             records?.board = nil
-            records?.board = try TensorBoardLog(directory: directory, from: outcome.step, earlier: [path])
+            records?.board = try TensorBoardLog(
+                directory: directory, from: outcome.step, earlier: [RunFolder.absolute(path)])
         }
         guard isFirst else { return outcome.step }
         StandardStreams.error(

@@ -64,6 +64,7 @@ struct TrainingRun {
         try identity.agree(over: world)
         guard try joins(layout, insteadOf: stated) else { return false }
         try Trainer.check(plan: plan, layout: layout, processes: world.size)
+        try checkInjections()
         let text = try Trainer.text(plan: plan, settings: settings)
         try identity.agree(on: text, over: world)
         guard plan.precision != .bf16 || BFloat16.isSupported else {
@@ -109,7 +110,7 @@ struct TrainingRun {
         for path in recorder?.abandoned ?? [] {
             StandardStreams.error("note: a checkpoint after step \(start) is set aside as \(path)\n")
         }
-        trainer.injections = try injections()
+        trainer.injections = options.inject
         var records = recorder.map { Records(run: $0, board: board) }
         board = nil
         if isFirst, !options.quiet {
@@ -194,13 +195,12 @@ struct TrainingRun {
         return found
     }
 
-    /// What `--inject` asks for.
-    private func injections() throws -> [Injection] {
-        for injection in options.inject where injection.rank >= world.size {
+    /// Refuses what `--inject` asks of ranks that are not there.
+    private func checkInjections() throws {
+        for injection in options.inject where injection.rank >= world.size && !options.elastic {
             throw ValidationError(
                 "--inject \(injection.text): there is no rank \(injection.rank), the ranks are 0 to \(world.size - 1)")
         }
-        return options.inject
     }
 
     /// Says on standard error how the run goes on. What was passed over or overridden is said with `--quiet` too.
