@@ -24,7 +24,7 @@ import Testing
         }
 
         /// Keys of these sections that no document had are issues.
-        /// - Parameter rare: paths of keys that appear only where a prediction errs, which may be nowhere.
+        /// - Parameter rare: paths of keys that appear only where a prediction errs or a run fails, which may be nowhere.
         func finish(_ sections: Set<String>, rare: Set<String> = []) {
             for section in sections.sorted() {
                 #expect(!(page.keys[section] ?? []).isEmpty, "\(section) has no table")
@@ -219,8 +219,8 @@ import Testing
         let folder = try TemporaryFolder()
         let program = try BuiltProgram("trainyard")
         let trained = try program.run([
-            "train", "plans/tiny-gpt.yaml", "--data", "README.md", "--steps", "1", "--quiet", "--folder", folder["run"],
-            "--trace", folder["run.json"],
+            "train", "plans/tiny-gpt.yaml", "--data", "README.md", "--steps", "2", "--quiet", "--folder", folder["run"],
+            "--trace", folder["run.json"], "--inject", "nan,step=1",
         ])
         #expect(trained.exitCode == 0, "\(trained.everything)")
         let simulated = try program.run(
@@ -234,7 +234,8 @@ import Testing
             ("manifest-of-a-run", "run/manifest.json"), ("measured-timeline", "run/timeline.json"),
             ("a-trace", "run.json"), ("a-trace", "fused.json"),
         ] { try seen.read(folder.read(file), of: section, from: file) }
-        seen.finish(["metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace"])
+        seen.finish(
+            ["metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace"], rare: ["cause", "spike"])
     }
 
     /// Two ranks of a stage, one of them slow, as PyTorch's profiler sees their second step.

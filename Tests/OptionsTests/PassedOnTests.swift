@@ -16,6 +16,7 @@ struct PassedOnTests {
             "--data", "text.txt", "--steps", "1,000", "--folder", "elsewhere", "--overwrite", "--log", "log.jsonl",
             "--trace", "/trace.json", "--save", "weights.safetensors", "--tensorboard", "board", "--profile", "--quiet",
             "--resume", "/runs/b", "--override", "--elastic", "--stall-limit", "90.5", "--skip-failed-saves",
+            "--inject", "flip,step=7,rank=1", "--inject", "slow,step=8,seconds=0.5",
         ]
         #expect(options(of: RunOptions.helpMessage()) == Set(given.filter { $0.hasPrefix("--") }))
         let options = try RunOptions.parse(given)
@@ -30,6 +31,7 @@ struct PassedOnTests {
         #expect(received.save == RunFolder.absolute("weights.safetensors"))
         #expect(received.tensorboard == RunFolder.absolute("board"))
         #expect(received.resume == "/runs/b" && received.overrides)
+        #expect(received.inject == options.inject && received.inject.map(\.kind) == [.flip, .slow])
         #expect(received.elastic && received.skipsFailedSaves && received.stallLimit == 90.5)
         #expect(try RunOptions.parse(["--resume", "--quiet"]).resume?.isEmpty == true)
         let joined = RunOptions.separated(["trainyard-train", "--resume=/runs/c", "--quiet"])

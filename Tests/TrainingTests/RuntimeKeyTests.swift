@@ -234,6 +234,9 @@ import Training
         Row("train.checkpoint", "every", "1", .done("TrainCommandTests")),
         Row("train.checkpoint", "path", "run", .done("TrainCommandTests")),
         Row("train", "resume", "auto", .done("ResumeTests")),
+        Row("train", "stateCheck", "{every: 2}", .done("IntegrityTests")),
+        Row("train.stateCheck", "every", "2", .done("IntegrityTests")),
+        Row("train", "maxSkippedSteps", "2", .done("IntegrityTests")),
         Row("train.checkpoint", "asynchronous", "true", .done("ResumeTests")),
         Row(
             "train.checkpoint", "every", "auto", .refused("train.checkpoint.every: auto cannot be run"),
@@ -272,7 +275,10 @@ import Training
     ]
 
     /// The reader's own list of the keys of every map, so that a key it learns has to be given a fate here.
-    @Test(arguments: ["layout", "layout.overlap", "layout.offload", "model", "model.moe", "train", "train.checkpoint"])
+    @Test(arguments: [
+        "layout", "layout.overlap", "layout.offload", "model", "model.moe", "train", "train.checkpoint",
+        "train.stateCheck",
+    ])
     func everyKeyHasAFate(_ map: String) throws {
         let row = Row(map, "zzzzzzzz", "1", .refused(""))
         let said = try outcome(of: row).refusal ?? ""
