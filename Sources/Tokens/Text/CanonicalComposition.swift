@@ -1,6 +1,4 @@
-internal import Foundation
-
-/// Unicode's normal form C. Text that is in it already is not copied through Foundation.
+/// Unicode's normal form C (UAX 15). Foundation's loses marks in long rows of them.
 enum CanonicalComposition {
     /// Whether a character neither changes nor joins with one before it. Others may be so too.
     @inline(__always)
@@ -55,11 +53,124 @@ enum CanonicalComposition {
                 end += length
             }
             found.append(contentsOf: text[done..<start])
-            let part = String(decoding: text[start..<end], as: UTF8.self)
-            found.append(contentsOf: part.precomposedStringWithCanonicalMapping.utf8)
+            append(UnsafeBufferPointer(rebasing: text[start..<end]), to: &found)
             (done, place, last) = (end, end, end)
         }
         found.append(contentsOf: text[done...])
         return found
+    }
+
+    /// Decompositions and compositions, made once.
+    private struct Tables: Sendable {
+        /// Of a character its place in `parts`.
+        let places: NumberTable
+        let parts: [(UInt32, UInt32)]
+        /// Of two characters the one they become.
+        let compositions: NumberTable
+
+        init() {
+            let numbers = CompositionTables.decompositions
+            let excluded = Set(CompositionTables.excluded)
+            var code: UInt32 = 0
+            var (places, compositions) = ([(key: UInt64, value: Int32)](), [(key: UInt64, value: Int32)]())
+            var parts: [(UInt32, UInt32)] = []
+            for start in stride(from: 0, to: numbers.count - 2, by: 3) {
+                code += numbers[start]
+                let (first, second) = (numbers[start + 1], numbers[start + 2])
+                places.append((UInt64(code), Int32(truncatingIfNeeded: parts.count)))
+                parts.append((first, second))
+                if second != 0, !excluded.contains(code) {
+                    compositions.append((UInt64(first) << 32 | UInt64(second), Int32(bitPattern: code)))
+                }
+            }
+            self.places = NumberTable(places)
+            self.parts = parts
+            self.compositions = NumberTable(compositions)
+        }
+    }
+
+    private static let tables = Tables()
+
+    /// First code points and counts of Hangul's syllables and their parts.
+    private enum Hangul {
+        static let (first, lead, vowel, tail): (UInt32, UInt32, UInt32, UInt32) = (0xAC00, 0x1100, 0x1161, 0x11A7)
+        static let (leads, vowels, tails): (UInt32, UInt32, UInt32) = (19, 21, 28)
+        static let syllables = leads * vowels * tails
+    }
+
+    private static func decompose(_ code: UInt32, _ found: inout [UInt32]) {
+        if code >= Hangul.first, code - Hangul.first < Hangul.syllables {
+            let index = code - Hangul.first
+            found.append(Hangul.lead + index / (Hangul.vowels * Hangul.tails))
+            found.append(Hangul.vowel + index / Hangul.tails % Hangul.vowels)
+            if index % Hangul.tails > 0 { found.append(Hangul.tail + index % Hangul.tails) }
+            return
+        }
+        let place = tables.places.value(UInt64(code))
+        guard place >= 0 else {
+            found.append(code)
+            return
+        }
+        let (first, second) = tables.parts[Int(place)]
+        decompose(first, &found)
+        if second != 0 { decompose(second, &found) }
+    }
+
+    private static func composed(_ first: UInt32, _ second: UInt32) -> UInt32? {
+        if first >= Hangul.lead, first - Hangul.lead < Hangul.leads, second >= Hangul.vowel,
+            second - Hangul.vowel < Hangul.vowels
+        {
+            return Hangul.first
+                + ((first - Hangul.lead) * Hangul.vowels + second - Hangul.vowel) * Hangul.tails
+        }
+        if first >= Hangul.first, first - Hangul.first < Hangul.syllables, (first - Hangul.first) % Hangul.tails == 0,
+            second > Hangul.tail, second - Hangul.tail < Hangul.tails
+        {
+            return first + second - Hangul.tail
+        }
+        let code = tables.compositions.value(UInt64(first) << 32 | UInt64(second))
+        return code >= 0 ? UInt32(bitPattern: code) : nil
+    }
+
+    /// The combining class: by which marks on one letter are ordered.
+    private static func order(_ code: UInt32) -> UInt8 {
+        Unicode.Scalar(code)?.properties.canonicalCombiningClass.rawValue ?? 0
+    }
+
+    /// Appends the normal form of well-formed text.
+    private static func append(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
+        var codes: [UInt32] = []
+        var place = 0
+        while place < text.count {
+            let (code, length) = Scalars.next(text, place)
+            decompose(code, &codes)
+            place += length
+        }
+        var orders = codes.map(order)
+        var start = 0
+        while start < codes.count {
+            var end = start
+            while end < codes.count, orders[end] > 0 { end += 1 }
+            if end - start > 1 {
+                let sorted = (start..<end).sorted { (orders[$0], $0) < (orders[$1], $1) }
+                let (newCodes, newOrders) = (sorted.map { codes[$0] }, sorted.map { orders[$0] })
+                codes.replaceSubrange(start..<end, with: newCodes)
+                orders.replaceSubrange(start..<end, with: newOrders)
+            }
+            start = end + 1
+        }
+        var kept: [UInt32] = []
+        // Where the last letter is in `kept`, and the order of what was kept last behind it.
+        var (letter, last): (Int?, UInt8) = (nil, 0)
+        for (code, order) in zip(codes, orders) {
+            if let place = letter, place == kept.count - 1 || last < order, let new = composed(kept[place], code) {
+                kept[place] = new
+                continue
+            }
+            if order == 0 { letter = kept.count }
+            last = order
+            kept.append(code)
+        }
+        for code in kept { if let scalar = Unicode.Scalar(code) { Scalars.append(scalar, to: &bytes) } }
     }
 }
