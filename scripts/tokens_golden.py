@@ -2,7 +2,8 @@
 """Writes Tests/Goldens/tokens: small tokenizers trained by Hugging Face's `tokenizers` under the rules of known models, and what
 they make of Tests/Goldens/tokens/sample.txt and of a text of one megabyte that is drawn from it.
 
-    scripts/tokens_golden.py            # with the packages tokenizers and numpy
+    scripts/tokens_golden.py            # with the package tokenizers
+    MEGATRON_LM=FOLDER scripts/tokens_golden.py        # also megatron.bin and megatron.idx, with numpy and torch
 
 `MixedText` in Tests/TokensTests draws the same text.
 """
@@ -258,6 +259,28 @@ def t5(sample, fallback=False):
     return tokenizer
 
 
+# Texts of documents; the second has no token.
+DOCUMENTS = ["The quick brown fox.", "", "\u4eca\u5929\u5929\u6c14\u5f88\u597d\n\"I'll\" \U0001f680", "a" * 300, " \t\n"]
+
+
+def megatron(folder):
+    """What Megatron-LM's tools/preprocess_data.py --append-eod makes of `documents.jsonl`."""
+    sys.path.insert(0, folder)
+    from megatron.core.datasets import indexed_dataset
+
+    tokenizer = Tokenizer.from_file(os.path.join(ROOT, "gpt2.json"))
+    end = tokenizer.token_to_id("<|endoftext|>")
+    prefix = os.path.join(ROOT, "megatron")
+    builder = indexed_dataset.IndexedDatasetBuilder(
+        prefix + ".bin", dtype=indexed_dataset.DType.optimal_dtype(tokenizer.get_vocab_size()))
+    for text in DOCUMENTS:
+        ids = tokenizer.encode(text).ids
+        if ids:
+            ids.append(end)
+        builder.add_document(ids, [len(ids)] if ids else [])
+    builder.finalize(prefix + ".idx")
+
+
 def main():
     sample = open(os.path.join(ROOT, "sample.txt"), encoding="utf-8", newline="").read()
     mixed = mixed_text(sample, 7, 1_000_000)
@@ -299,6 +322,11 @@ def main():
             entry[key] = {"count": len(ids), "digest": digest(ids)}
         found["rules"][name] = entry
         print(name, tokenizer.get_vocab_size(), {key: entry[key]["count"] for key in texts})
+    with open(os.path.join(ROOT, "documents.jsonl"), "w", encoding="utf-8") as file:
+        for text in DOCUMENTS:
+            file.write(json.dumps({"id": 1, "text": text}) + "\n")
+    if "MEGATRON_LM" in os.environ:
+        megatron(os.environ["MEGATRON_LM"])
     with open(os.path.join(ROOT, "ids.json"), "w", encoding="utf-8") as file:
         json.dump(found, file, separators=(",", ":"))
         file.write("\n")
