@@ -48,6 +48,7 @@ struct Trainyard: ParsableCommand {
             CheckpointCommand.self,
             CalibrateCommand.self,
             ValidateCommand.self,
+            TokenizeCommand.self,
             GpusCommand.self,
             FrameworksCommand.self,
         ])

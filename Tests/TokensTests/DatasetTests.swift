@@ -69,7 +69,8 @@ import Tokens
     @Test func anIndexMayPointAnywhereInTheFile() throws {
         let files = try TemporaryFiles()
         _ = try files.write("data.bin", bytes([UInt16]([10, 11, 12, 13, 14, 15])))
-        let index = try files.write("data.idx", Self.index(lengths: [2, 0, 3, 2], pointers: [8, 0, 0, 2], ends: [0, 1, 4]))
+        let index = try files.write(
+            "data.idx", Self.index(lengths: [2, 0, 3, 2], pointers: [8, 0, 0, 2], ends: [0, 1, 4]))
         let file = try TokenFile.open(index)
         #expect(file.tokens(0..<file.count) == [14, 15, 10, 11, 12, 11, 12])
         #expect(file.tokens(1..<6) == [15, 10, 11, 12, 11])
@@ -112,7 +113,10 @@ import Tokens
             ("more than it holds", Self.index(lengths: [], pointers: [], ends: [0], counts: [1 << 62, 1 << 62])),
             ("more than it holds", Self.index(lengths: [], pointers: [], ends: [], counts: [0, 0])),
             ("must have", Self.index(lengths: [1], pointers: [0], ends: [0, 1], counts: [2, 2])),
-            ("does not begin with MMIDIDX", Self.index(lengths: [1], pointers: [0], ends: [0, 1], magic: "MMIDIDX\0x")),
+            (
+                "does not begin with MMIDIDX",
+                Self.index(lengths: [1], pointers: [0], ends: [0, 1], magic: "MMIDIDX\0x")
+            ),
             ("does not begin with MMIDIDX", Array("MMIDIDX\0\0".utf8)), ("does not begin with MMIDIDX", []),
         ]
         for (message, index) in wrong {
@@ -151,7 +155,9 @@ import Tokens
 
     @Test func filesOfLlmC() throws {
         let files = try TemporaryFiles()
-        func header(_ numbers: [Int32]) -> [UInt8] { bytes(numbers + [Int32](repeating: 0, count: 256 - numbers.count)) }
+        func header(_ numbers: [Int32]) -> [UInt8] {
+            bytes(numbers + [Int32](repeating: 0, count: 256 - numbers.count))
+        }
         let short = try files.write("short.bin", header([20_240_520, 1, 3]) + bytes([UInt16]([1, 50256, 65535])))
         let long = try files.write("long.bin", header([20_240_801, 7, 2]) + bytes([UInt32]([128_000, .max])))
         #expect(try TokenFile.open(short).tokens(0..<3) == [1, 50256, 65535])

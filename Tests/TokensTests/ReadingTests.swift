@@ -72,7 +72,10 @@ import Tokens
             (#""end_of_word_suffix":null"#, #""end_of_word_suffix":"</w>""#, "model.end_of_word_suffix: is not done"),
             (#""unk_token":null"#, #""unk_token":"none""#, "model.unk_token: is no token of the vocabulary"),
             (#""version":"1.0""#, #""versoin":"1.0""#, "versoin: is not known here"),
-            (#"{"type":"ByteLevel","add_prefix_space":false"#, #"{"type":"Digits","add_prefix_space":false"#, "pre_tokenizer.type"),
+            (
+                #"{"type":"ByteLevel","add_prefix_space":false"#, #"{"type":"Digits","add_prefix_space":false"#,
+                "pre_tokenizer.type"
+            ),
             (#""id":0,"content""#, #""id":-1,"content""#, "added_tokens[0].id: must be a whole number"),
         ]
         for (old, new, message) in wrong {
@@ -134,6 +137,10 @@ import Tokens
                     // Most of a file is vocabulary: half of the changes are made before it.
                     let end = random.next() & 1 == 0 ? min(2000, bytes.count) : bytes.count
                     let place = Int(random.next() % UInt64(end))
+                    if random.next() & 1 == 0 {
+                        bytes[place] = UInt8(0x61 + random.next() % 26)
+                        continue
+                    }
                     let word = Array(words[Int(random.next() % UInt64(words.count))].utf8)
                     bytes.replaceSubrange(place..<min(bytes.count, place + Int(random.next() % 4)), with: word)
                 }

@@ -77,7 +77,8 @@ package struct IndexedTokens: Sendable {
         let bytes = index.bytes
         guard bytes.count >= Self.headerBytes, bytes.prefix(9).elementsEqual(Self.magic) else {
             throw refuse(
-                "", "is no index of Megatron-LM: it does not begin with MMIDIDX", fix: "trainyard tokenize prepare writes one")
+                "", "is no index of Megatron-LM: it does not begin with MMIDIDX",
+                fix: "trainyard tokenize prepare writes one")
         }
         let version = Self.number(bytes, 9)
         guard version == 1 else { throw refuse("version", "must be 1 (found \(version))") }
@@ -93,7 +94,8 @@ package struct IndexedTokens: Sendable {
         let size = Self.headerBytes + 12 * sequences + 8 * entries
         // Data of several kinds has a byte more a sequence, which says the kind.
         guard bytes.count == size || bytes.count == size + sequences else {
-            throw refuse("", "must have \(size) bytes for \(sequences) sequences and \(entries) ends (it has \(bytes.count))")
+            throw refuse(
+                "", "must have \(size) bytes for \(sequences) sequences and \(entries) ends (it has \(bytes.count))")
         }
         self.sequences = sequences
         documents = entries - 1
@@ -121,7 +123,9 @@ package struct IndexedTokens: Sendable {
         for entry in 0..<entries {
             let end = Self.number(bytes, ends + 8 * entry)
             guard end >= last, end <= sequences, entry > 0 || end == 0 else {
-                throw refuse("document \(entry)", "must end behind the one before and within \(sequences) sequences (found \(end))")
+                throw refuse(
+                    "document \(entry)",
+                    "must end behind the one before and within \(sequences) sequences (found \(end))")
             }
             last = end
         }

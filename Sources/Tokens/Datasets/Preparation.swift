@@ -59,7 +59,8 @@ package struct Preparation: Sendable {
     /// Writes `prefix.bin` and `prefix.idx`; neither is there before both are whole.
     /// - Parameter progress: called now and then with bytes and tokens so far, and all bytes.
     package func run(
-        _ paths: [String], to prefix: String, progress: (_ bytes: Int, _ tokens: Int, _ all: Int) -> Void = { _, _, _ in }
+        _ paths: [String], to prefix: String,
+        progress: (_ bytes: Int, _ tokens: Int, _ all: Int) -> Void = { _, _, _ in }
     ) throws(Failure) -> Summary {
         let start = Date()
         let names = [prefix + ".bin", prefix + ".idx"]

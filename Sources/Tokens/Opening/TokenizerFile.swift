@@ -8,10 +8,7 @@ struct TokenizerFile {
     /// The end of a text as a file beside it states.
     let end: [UInt8]?
 
-    init(_ path: String, name: String, end: [UInt8]?) throws(PlanProblems) {
-        root = try JSONEntry.read(path)
-        (self.name, self.end) = (name, end)
-    }
+    init(_ root: JSONEntry, name: String, end: [UInt8]?) { (self.root, self.name, self.end) = (root, name, end) }
 
     func tokenizer() throws(PlanProblems) -> Tokenizer {
         guard !root["model"].isNull else {

@@ -3,7 +3,7 @@ package import Reading
 
 extension Tokenizer {
     /// Most tokens of a vocabulary, and most that a number of one may be.
-    static let most = 1 << 22
+    package static let most = 1 << 22
 
     /// Reads a tokenizer.
     /// - Parameter path: `bytes`; a `tokenizer.json`; a `vocab.json` beside its `merges.txt`; or a folder that holds one of them.
@@ -22,12 +22,12 @@ extension Tokenizer {
             let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
             let beside = folder.isEmpty && !path.hasPrefix("/") ? "." : folder
             if path.hasSuffix("/vocab.json") || path == "vocab.json" { return try pair(folder: beside, name: path) }
-            return try TokenizerFile(path, name: path, end: nil).tokenizer()
+            return try TokenizerFile(JSONEntry.read(path), name: path, end: nil).tokenizer()
         }
         let folder = path.hasSuffix("/") ? String(path.dropLast()) : path
         let end = try stated(folder: folder)
         if FileManager.default.fileExists(atPath: folder + "/tokenizer.json") {
-            return try TokenizerFile(folder + "/tokenizer.json", name: path, end: end).tokenizer()
+            return try TokenizerFile(JSONEntry.read(folder + "/tokenizer.json"), name: path, end: end).tokenizer()
         }
         if FileManager.default.fileExists(atPath: folder + "/vocab.json") {
             return try pair(folder: folder, name: path)
@@ -39,6 +39,14 @@ extension Tokenizer {
                     ? "tokenizer.model alone is not read; transformers' convert_slow_tokenizer makes a tokenizer.json of it"
                     : "")
         ])
+    }
+
+    /// The tokenizer of the text of a tokenizer.json.
+    package static func parse(_ json: [UInt8], name: String) throws(PlanProblems) -> Tokenizer {
+        let parsed = json.withUnsafeBytes { text in
+            Result { () throws(PlanProblems) in try JSONEntry.parse(text, file: name) }
+        }
+        return try TokenizerFile(try parsed.get(), name: name, end: nil).tokenizer()
     }
 
     /// The end of a text that a folder's tokenizer_config.json names.

@@ -20,7 +20,8 @@ enum VocabularyReading {
         for (text, id) in entries {
             if let other = texts[Int(id)], other != text {
                 throw place.problem(
-                    "two tokens have the number \(id): '\(shown(other))' and '\(shown(text))'", fix: "give each its own")
+                    "two tokens have the number \(id): '\(shown(other))' and '\(shown(text))'", fix: "give each its own"
+                )
             }
             texts[Int(id)] = text
         }
@@ -90,7 +91,9 @@ enum VocabularyReading {
         var whole: [[UInt8]: Int32]?
         if ignoresMerges {
             whole = isByteLevel ? [:] : ids
-            if isByteLevel { for (text, id) in ids { if let bytes = ByteLevelAlphabet.bytes(of: text) { whole?[bytes] = id } } }
+            if isByteLevel {
+                for (text, id) in ids { if let bytes = ByteLevelAlphabet.bytes(of: text) { whole?[bytes] = id } }
+            }
         }
         return BytePairModel(symbols: symbols, rules: MergeRules(rules), wholeWords: whole)
     }
@@ -112,7 +115,9 @@ enum VocabularyReading {
 
     /// The token that ends a document: the one that a configuration states, else the first of the usual names.
     static func endOfDocument(_ texts: [[UInt8]?], stated: [UInt8]?) -> Int32? {
-        let names = stated.map { [$0] } ?? ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>"].map { Array($0.utf8) }
+        let names =
+            stated.map { [$0] }
+            ?? ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>"].map { Array($0.utf8) }
         var places: [[UInt8]: Int32] = [:]
         for (id, text) in texts.enumerated() {
             if let text, names.contains(text) { places[text] = Int32(truncatingIfNeeded: id) }
