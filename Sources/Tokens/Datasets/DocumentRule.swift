@@ -51,22 +51,23 @@ struct DocumentPlace {
     var file: MappedFile
     var range: Range<Int>
 
-    var bytes: UnsafeBufferPointer<UInt8> {
-        UnsafeBufferPointer(rebasing: file.bytes.bindMemory(to: UInt8.self)[range])
+    func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        file.withBytes { body(UnsafeBufferPointer(rebasing: $0[range])) }
     }
 
     /// The text under a key of a line of JSON.
     func text(key: String) throws(PlanProblems) -> [UInt8] {
-        let raw = UnsafeRawBufferPointer(bytes)
         func placed(_ column: Int?, _ rule: String, fix: String = "") -> PlanProblems {
-            let line = file.bytes[..<range.lowerBound].reduce(1) { $1 == 0x0A ? $0 + 1 : $0 }
+            let line = file.withBytes { $0[..<range.lowerBound].reduce(1) { $1 == 0x0A ? $0 + 1 : $0 } }
             return PlanProblems([
                 PlanProblem(file: file.path, line: line, column: column, field: "", rule: rule, fix: fix)
             ])
         }
         let value: JSONText
         do throws(JSONText.Failure) {
-            value = try JSONText.parse(raw)
+            value = try file.withBytes { text throws(JSONText.Failure) in
+                try JSONText.parse(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: text[range])))
+            }
         } catch {
             throw placed(error.offset + 1, "is no JSON: \(error.reason)")
         }

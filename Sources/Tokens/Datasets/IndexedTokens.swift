@@ -74,6 +74,7 @@ package struct IndexedTokens: Sendable {
         func refuse(_ field: String, _ rule: String, fix: String = "") -> PlanProblems {
             PlanProblems([PlanProblem(file: index.path, field: field, rule: rule, fix: fix)])
         }
+        defer { withExtendedLifetime((index, tokens)) {} }
         let bytes = index.bytes
         guard bytes.count >= Self.headerBytes, bytes.prefix(9).elementsEqual(Self.magic) else {
             throw refuse(
@@ -154,14 +155,19 @@ package struct IndexedTokens: Sendable {
     }
 
     private func pointer(_ sequence: Int) -> Int {
-        Self.number(index.bytes, Self.headerBytes + 4 * sequences + 8 * sequence)
+        withExtendedLifetime(index) {
+            Self.number(index.bytes, Self.headerBytes + 4 * sequences + 8 * sequence)
+        }
     }
 
     /// Tokens of a sequence.
-    package func length(of sequence: Int) -> Int { Self.length(index.bytes, sequence) }
+    package func length(of sequence: Int) -> Int {
+        withExtendedLifetime(index) { Self.length(index.bytes, sequence) }
+    }
 
     /// The sequences of a document.
     package func sequences(of document: Int) -> Range<Int> {
+        defer { withExtendedLifetime(index) {} }
         let ends = Self.headerBytes + 12 * sequences
         let first = Self.number(index.bytes, ends + 8 * document)
         return first..<max(first, Self.number(index.bytes, ends + 8 * (document + 1)))
@@ -169,7 +175,8 @@ package struct IndexedTokens: Sendable {
 
     /// The tokens of a document.
     package func tokens(of document: Int) -> [Int32] {
-        sequences(of: document).flatMap { sequence -> [Int32] in
+        defer { withExtendedLifetime(tokens) {} }
+        return sequences(of: document).flatMap { sequence -> [Int32] in
             let count = length(of: sequence)
             return [Int32](unsafeUninitializedCapacity: count) { buffer, filled in
                 if let start = buffer.baseAddress, count > 0 {
@@ -184,6 +191,7 @@ package struct IndexedTokens: Sendable {
     /// Reads tokens of all sequences behind one another.
     /// - Parameter range: within `0..<count`.
     package func read(_ range: Range<Int>, into target: UnsafeMutablePointer<Int32>) {
+        defer { withExtendedLifetime(tokens) {} }
         let range = range.clamped(to: 0..<count)
         guard let starts else {
             guard !range.isEmpty else { return }

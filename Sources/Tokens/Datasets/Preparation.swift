@@ -137,9 +137,8 @@ package struct Preparation: Sendable {
     private func nextBatch(_ files: [MappedFile], _ file: inout Int, _ place: inout Int) -> [DocumentPlace] {
         var batch: [DocumentPlace] = []
         var bytes = 0
-        let text = files[file].bytes.bindMemory(to: UInt8.self)
         while bytes < Self.batchBytes {
-            guard let (document, end) = rule.next(text, from: place) else {
+            guard let (document, end) = files[file].withBytes({ rule.next($0, from: place) }) else {
                 file += 1
                 place = 0
                 return batch
@@ -163,7 +162,7 @@ package struct Preparation: Sendable {
                     let text = try document.text(key: key)
                     text.withUnsafeBufferPointer { encoder.encode($0, into: &ids) }
                 } else {
-                    encoder.encode(document.bytes, into: &ids)
+                    document.withBytes { encoder.encode($0, into: &ids) }
                 }
             } catch {
                 return .failure(error)

@@ -64,8 +64,10 @@ package struct PlainTokens: Sendable {
 
     /// Whether a file begins as llm.c's do.
     static func isOne(_ path: String) -> Bool {
-        guard let file = try? MappedFile(path: path), file.bytes.count >= 4 else { return false }
-        return kinds.contains { $0.magic == number(file.bytes, 0) }
+        guard let file = try? MappedFile(path: path) else { return false }
+        return file.withBytes { bytes in
+            bytes.count >= 4 && kinds.contains { $0.magic == number(UnsafeRawBufferPointer(bytes), 0) }
+        }
     }
 
     private static func number(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> Int32 {
@@ -74,6 +76,7 @@ package struct PlainTokens: Sendable {
 
     package init(path: String) throws(PlanProblems) {
         let file = try MappedFile(path: path)
+        defer { withExtendedLifetime(file) {} }
         func refuse(_ field: String, _ rule: String) -> PlanProblems {
             PlanProblems([PlanProblem(file: path, field: field, rule: rule)])
         }
@@ -93,6 +96,7 @@ package struct PlainTokens: Sendable {
     }
 
     package func read(_ range: Range<Int>, into target: UnsafeMutablePointer<Int32>) {
+        defer { withExtendedLifetime(file) {} }
         let range = range.clamped(to: 0..<count)
         guard !range.isEmpty else { return }
         let start = Self.headerBytes + range.lowerBound * width.bytes

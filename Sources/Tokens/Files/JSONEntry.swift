@@ -10,8 +10,8 @@ struct JSONEntry {
     /// Reads a file of JSON text.
     static func read(_ path: String) throws(PlanProblems) -> JSONEntry {
         let mapped = try MappedFile(path: path)
-        return try withExtendedLifetime(mapped) { () throws(PlanProblems) in
-            try parse(mapped.bytes, file: path)
+        return try mapped.withBytes { bytes throws(PlanProblems) in
+            try parse(UnsafeRawBufferPointer(bytes), file: path)
         }
     }
 

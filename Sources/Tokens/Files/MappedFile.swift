@@ -12,8 +12,8 @@ package import Reading
 /// The file must not be cut while it is mapped: reading behind its new end would end the process.
 package final class MappedFile: @unchecked Sendable {
     package let path: String
-    /// Read only, and valid as long as the object lives.
-    package let bytes: UnsafeRawBufferPointer
+    /// Read only, and valid as long as the object lives, which a use of the bytes alone does not see to.
+    let bytes: UnsafeRawBufferPointer
 
     /// - Throws: a problem that names the file when it is missing, no regular file or unreadable.
     package init(path: String) throws(PlanProblems) {
@@ -38,6 +38,16 @@ package final class MappedFile: @unchecked Sendable {
             throw refuse(String(cString: strerror(errno)))
         }
         bytes = UnsafeRawBufferPointer(start: address, count: size)
+    }
+
+    package var count: Int { bytes.count }
+
+    /// Gives the bytes, which are valid until `body` returns.
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes.bindMemory(to: UInt8.self))
     }
 
     deinit {

@@ -67,7 +67,8 @@ extension Tokenizer {
         let mergesPath = folder + "/merges.txt"
         let file = try MappedFile(path: mergesPath)
         var merges: [(left: [UInt8], right: [UInt8])] = []
-        for (number, line) in file.bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+        let text = file.withBytes { Array($0) }
+        for (number, line) in text.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
             let line = line.last == 0x0D ? line.dropLast() : line
             if line.isEmpty || line.starts(with: "#version".utf8) { continue }
             let parts = line.split(separator: 0x20, omittingEmptySubsequences: false)

@@ -8,6 +8,8 @@ package final class TokenEncoder {
 
     package init(_ tokenizer: Tokenizer) {
         self.tokenizer = tokenizer
+        // Made here, so that the first text does not wait for it.
+        _ = CharacterClasses.all
         switch tokenizer.model {
         case .byteLevel(let model, _, _), .pieces(let model, _): merger = Merger(model.rules)
         case .bytes, .unigram: merger = nil

@@ -15,9 +15,11 @@ struct TokenizeCommand: ParsableCommand {
             A tokenizer is 'bytes', a tokenizer.json of Hugging Face, or a folder with tokenizer.json or GPT-2's vocab.json \
             and merges.txt. Token files are Megatron-LM's .bin and .idx.
 
-              trainyard tokenize train corpus.txt --vocab 32000 --rules llama3 --out tokenizer.json
-              trainyard tokenize prepare corpus.jsonl --documents jsonl --tokenizer tokenizer.json --append-eod --out corpus
-              echo "Hello world" | trainyard tokenize show --tokenizer tokenizer.json
+              trainyard tokenize train corpus.txt --vocab 32000 --rules llama3 \\
+                  --out tokenizer.json
+              trainyard tokenize prepare corpus.jsonl --documents jsonl --append-eod \\
+                  --tokenizer tokenizer.json --out corpus
+              trainyard tokenize show --tokenizer tokenizer.json --text "Hello world"
             """,
         subcommands: [Train.self, Prepare.self, Show.self])
 
@@ -90,12 +92,14 @@ struct TokenizeCommand: ParsableCommand {
             let progress = SearchProgress()
             var counts = WordCounts(rule: rule)
             let files = try texts.map { try MappedFile(path: $0) }
-            let all = files.reduce(0) { $0 + $1.bytes.count }
+            let all = files.reduce(0) { $0 + $1.count }
             guard all > 0 else { throw Failure.input("the texts are empty: there is nothing to learn from") }
             for file in files {
                 let before = counts.bytes
-                counts.add(file.bytes.bindMemory(to: UInt8.self)) { bytes in
-                    progress.show("read \(TokenizeCommand.share(before + bytes, all))")
+                file.withBytes { text in
+                    counts.add(text) { bytes in
+                        progress.show("read \(TokenizeCommand.share(before + bytes, all))")
+                    }
                 }
             }
             let result = BytePairTraining.train(
@@ -114,7 +118,7 @@ struct TokenizeCommand: ParsableCommand {
                 )
             }
             // What the tokenizer makes of the beginning of its own text.
-            let sample = files.first { !$0.bytes.isEmpty }.map { Array($0.bytes.prefix(8 << 20)) } ?? []
+            let sample = files.first { $0.count > 0 }?.withBytes { Array($0.prefix(8 << 20)) } ?? []
             let tokens = try Tokenizer.parse(content, name: out).encode(sample).count
             let document = Document(
                 file: out, vocabulary: result.vocabulary.count, merges: result.merges.count,
@@ -142,7 +146,8 @@ struct TokenizeCommand: ParsableCommand {
                 Documents are lines, maps of JSON a line (jsonl), files, or stand between blank lines (blank-lines). Neither \
                 file is there before both are whole.
 
-                  trainyard tokenize prepare corpus.jsonl --documents jsonl --tokenizer tokenizer.json --append-eod --out corpus
+                  trainyard tokenize prepare corpus.jsonl --documents jsonl --append-eod \\
+                      --tokenizer tokenizer.json --out corpus
                 """)
 
         @Argument(help: "Text files.")
@@ -281,6 +286,9 @@ struct TokenizeCommand: ParsableCommand {
             var list: [Token]?
         }
 
+        /// Bytes of a text from which on the time says something.
+        private static let timed = 100_000
+
         func validate() throws {
             if text != nil, !texts.isEmpty { throw ValidationError("Give --text or files, not both.") }
         }
@@ -293,7 +301,7 @@ struct TokenizeCommand: ParsableCommand {
             } else if texts.isEmpty {
                 while case let next = StandardStreams.next(from: STDIN_FILENO), !next.isEmpty { bytes += next }
             } else {
-                for path in texts { bytes += try MappedFile(path: path).bytes }
+                for path in texts { bytes += try MappedFile(path: path).withBytes { Array($0) } }
             }
             let encoder = TokenEncoder(tokenizer)
             var ids: [Int32] = []
@@ -317,8 +325,8 @@ struct TokenizeCommand: ParsableCommand {
             try print(
                 """
                 \(Figures.grouped(ids.count)) tokens of \(Figures.grouped(bytes.count)) bytes, \
-                \(Figures.fixed(document.tokensPerByte, 4)) tokens a byte, \
-                \(Figures.fixed(document.megabytesPerSecond, 1)) MB/s\
+                \(Figures.fixed(document.tokensPerByte, 4)) tokens a byte\
+                \(bytes.count < Self.timed ? "" : ", \(Figures.fixed(document.megabytesPerSecond, 1)) MB/s")\
                 \(restored ? "" : "; decoding them does not give the same bytes")
                 """)
         }
