@@ -64,6 +64,11 @@ import Tokens
         let pattern = SplittingRule.llama3.pattern ?? ""
         let wrong = [
             (#""normalizer":null"#, #""normalizer":{"type":"NFKC"}"#, "normalizer.type: is not done (found 'NFKC')"),
+            (
+                #""normalizer":null"#,
+                #""normalizer":{"type":"Replace","pattern":{"String":"a"},"content":"\#(String(repeating: "a", count: 5000))"}"#,
+                "normalizer: may make a text more than 4096 times as long"
+            ),
             (#""truncation":null"#, #""truncation":{"max_length":512}"#, "truncation: is not done"),
             (#""dropout":null"#, #""dropout":0.1"#, "model.dropout: is not done"),
             (#""type":"BPE""#, #""type":"WordPiece""#, "model.type: is not done (found 'WordPiece')"),

@@ -22,6 +22,7 @@ struct TokenizerFile {
         }
         let added = try addedTokens()
         let normalizer = try NormalizerReading.steps(root["normalizer"])
+        try checkGrowth(normalizer)
         let splitting = try SplittingReading(root["pre_tokenizer"])
         let ends = try PostProcessorReading.template(root["post_processor"])
         let decoder = try DecoderReading.steps(root["decoder"])
@@ -40,6 +41,21 @@ struct TokenizerFile {
             name: name, model: model, normalizer: normalizer, added: added, texts: texts, decoder: decoder,
             prefix: ends.prefix, suffix: ends.suffix,
             endOfDocument: VocabularyReading.endOfDocument(texts, stated: end), content: digest.value)
+    }
+
+    /// Most that steps may lengthen a text, all together, so that a file cannot fill the memory.
+    private static let mostGrowth = 4096
+
+    private func checkGrowth(_ steps: [NormalizerStep]) throws(PlanProblems) {
+        var growth = 1
+        for step in steps {
+            let (product, overflows) = growth.multipliedReportingOverflow(by: step.growth)
+            growth = overflows ? .max : product
+            if case .prepend(let text) = step, text.count > Self.mostGrowth { growth = .max }
+            guard growth <= Self.mostGrowth else {
+                throw root["normalizer"].problem("may make a text more than \(Self.mostGrowth) times as long")
+            }
+        }
     }
 
     private func addedTokens() throws(PlanProblems) -> [AddedToken] {

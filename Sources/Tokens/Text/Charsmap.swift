@@ -2,6 +2,8 @@
 struct Charsmap {
     private let units: [UInt32]
     private let replacements: [UInt8]
+    /// Bytes of the longest replacement.
+    let longest: Int
 
     /// - Returns: nil where the bytes are no such table.
     init?(_ bytes: [UInt8]) {
@@ -13,6 +15,7 @@ struct Charsmap {
         guard size >= 4, size % 4 == 0, size <= bytes.count - 4 else { return nil }
         units = (0..<size / 4).map { unit(4 + 4 * $0) }
         replacements = Array(bytes[(4 + size)...])
+        longest = replacements.split(separator: 0).map(\.count).max() ?? 0
     }
 
     /// What replaces `text`: the replacement of the shortest entry that `text` begins with; nil: it has none.

@@ -8,6 +8,18 @@ enum NormalizerStep {
     case strip(left: Bool, right: Bool)
     case charsmap(Charsmap)
 
+    /// How many times as long a text may become.
+    var growth: Int {
+        switch self {
+        // Three characters from one is the most (UAX 15).
+        case .canonicalComposition: 3
+        case .prepend, .strip: 1
+        case .replace(let old, let new): max(1, (new.count + old.count - 1) / max(1, old.count))
+        case .replaceSpaces(let new): max(1, (new.count + 1) / 2)
+        case .charsmap(let map): max(1, map.longest)
+        }
+    }
+
     func apply(_ bytes: [UInt8]) -> [UInt8] {
         bytes.withUnsafeBufferPointer { text in
             switch self {

@@ -81,6 +81,8 @@ struct AddedTokenFinder: Sendable {
                     guard before >= kept, classes.kind(Scalars.next(text, before).code) == .space else { break }
                     start = before
                 }
+                // A token before may have taken the same spaces already.
+                if token.stripsRight { end = max(end, kept) }
                 while token.stripsRight, end < text.count {
                     let (code, length) = Scalars.next(text, end)
                     guard classes.kind(code) == .space else { break }
