@@ -44,6 +44,8 @@ let package = Package(
         // What is asked, who does what, what it costs, when it happens, what to choose, what people read.
         .target(name: "Schedules", swiftSettings: strict),
         .target(name: "Reading", dependencies: ["Numbers", "Output", "Yams"], swiftSettings: strict),
+        // Text as tokens, and files of them.
+        .target(name: "Tokens", dependencies: ["Output", "Reading"], swiftSettings: strict),
         .target(name: "Models", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
         .target(
             name: "Plans", dependencies: ["Numbers", "Output", "Reading", "Models", "Schedules", "Yams"],
@@ -81,7 +83,7 @@ let package = Package(
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Output", "Costs", "Simulator", "Planner", "Reports", "Interchange", "Options", "Version",
+                "Output", "Tokens", "Costs", "Simulator", "Planner", "Reports", "Interchange", "Options", "Version",
                 argumentParser,
             ] + planning,
             swiftSettings: strict),
@@ -127,6 +129,8 @@ let package = Package(
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: tests),
         .testTarget(name: "ReadingTests", dependencies: ["Reading"], swiftSettings: tests),
+        .testTarget(
+            name: "TokensTests", dependencies: ["Numbers", "Output", "Reading", "Tokens"], swiftSettings: tests),
         .testTarget(
             name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"], swiftSettings: tests),
         .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: tests),

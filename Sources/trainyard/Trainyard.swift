@@ -49,6 +49,7 @@ struct Trainyard: ParsableCommand {
             ExportWeightsCommand.self,
             CalibrateCommand.self,
             ValidateCommand.self,
+            TokenizeCommand.self,
             GpusCommand.self,
             FrameworksCommand.self,
         ])

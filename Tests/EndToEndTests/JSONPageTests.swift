@@ -181,6 +181,9 @@ import Testing
         ("a-timelines-figures", "simulate --ranks 2 --microbatches 4"), ("a-timelines-figures", "simulate mixed.yaml"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b,dualpipe --microbatches 5"),
+        ("a-trained-tokenizer", "tokenize train open.yaml --vocab 300 --out tokenizer.json"),
+        ("prepared-tokens", "tokenize prepare open.yaml --tokenizer tokenizer.json --append-eod --out tokens"),
+        ("shown-tokens", "tokenize show --tokenizer bytes --text abc"),
         ("devices", "gpus"), ("software", "frameworks"), ("replayed-runs", "validate"),
         ("replayed-runs", "validate --runs measured --leave-one-source-out"), ("whole-runs", "validate --whole-runs"),
     ]
