@@ -44,6 +44,13 @@ package struct SafeTensorsHeader {
             guard let tensor = Tensor(value) else { throw .broken(tensor: name) }
             tensors[name] = tensor
         }
+        // Two tensors of the same bytes would be one that is wrong.
+        let places = tensors.filter { !$0.value.bytes.isEmpty }
+            .sorted { ($0.value.bytes.lowerBound, $0.key) < ($1.value.bytes.lowerBound, $1.key) }
+        for (one, next) in zip(places, places.dropFirst())
+        where one.value.bytes.upperBound > next.value.bytes.lowerBound {
+            throw .broken(tensor: next.key)
+        }
         self.tensors = tensors
         let given = keys["__metadata__"]?.map ?? [:]
         let texts = given.compactMapValues(\.text)

@@ -36,6 +36,8 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The loss or the gradient norm stopped being a number. `step` counts from 0; the message counts from 1, as the progress
     /// line does.
     case diverged(step: Int, loss: Double, gradientNorm: Double)
+    /// An `--inject` that can never happen.
+    case noSuchInjection(String)
     /// What a drill asked for with `--inject`.
     case injected(String)
     /// Parts of the state changed by themselves, and no replica has healed them all.
@@ -73,6 +75,7 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         case .diverged(let step, let loss, let gradientNorm):
             "step \(step + 1): loss \(loss), gradient norm \(gradientNorm): the run diverged; "
                 + "lower train.learningRate, raise train.warmup or set train.clip"
+        case .noSuchInjection(let words): words
         case .injected(let words): "failed on purpose (--inject \(words))"
         case .corrupted(let faults):
             StateFault.words(of: faults) + "; no replica and no checkpoint has healed it"

@@ -22,7 +22,7 @@ struct ExportWeightsCommand: ParsableCommand {
                 let step = written.step.map { " after step \($0)" } ?? ""
                 return try StandardStreams.output(
                     "\(written.folder): a \(written.modelType) of \(Figures.grouped(written.parameters)) parameters"
-                        + "\(step), \(written.bytes) bytes in \(written.format)\n")
+                        + "\(step), \(Figures.size(written.bytes)) in \(written.format)\n")
             }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

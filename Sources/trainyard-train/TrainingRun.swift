@@ -84,6 +84,8 @@ struct TrainingRun {
             let resumption = try resumption(recorder, plan, settings, text)
             trainer = try Trainer(
                 plan: plan, layout: layout, settings: settings, world: world, text: text, fills: resumption == nil)
+            trainer.injections = options.inject
+            try trainer.checkInjections()
             if settings.checkpoint != nil {
                 // Of all ranks together, and so asked by all.
                 let bytes = try trainer.saver.totalBytes()
@@ -110,7 +112,6 @@ struct TrainingRun {
         for path in recorder?.abandoned ?? [] {
             StandardStreams.error("note: a checkpoint after step \(start) is set aside as \(path)\n")
         }
-        trainer.injections = options.inject
         var records = recorder.map { Records(run: $0, board: board) }
         board = nil
         if isFirst, !options.quiet {
@@ -266,7 +267,7 @@ struct TrainingRun {
         var profiled = (steps: 0, seconds: 0.0)
         var saving = CheckpointSaving(
             plan, settings, start: start, recorder: records?.run, planPath: planPath, skips: options.skipsFailedSaves)
-        var (spikes, sound) = (LossSpikes(), start)
+        var (spikes, sound) = (LossSpikes(after: records?.run.losses(before: start) ?? []), start)
         trainer.recorder.progress = progress
         progress.goesOn(after: start)
         progress.enter(.training)

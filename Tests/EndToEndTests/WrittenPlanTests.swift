@@ -163,7 +163,8 @@ import Testing
     /// The examples of every help, whole at any width.
     @Test(arguments: [
         [], ["plan"], ["estimate"], ["search"], ["compare"], ["sweep"], ["simulate"], ["train"], ["calibrate"],
-        ["validate"], ["generate"], ["export-weights"], ["gpus"], ["frameworks"], ["tokenize"], ["tokenize", "prepare"],
+        ["validate"], ["generate"], ["export-weights"], ["gpus"], ["frameworks"], ["tokenize"],
+        ["tokenize", "prepare"],
     ])
     func examplesAreNotFolded(_ command: [String]) throws {
         func examples(_ columns: Int) throws -> [String] {

@@ -13,6 +13,17 @@ struct LossSpikesTests {
         #expect(spikes.next(3.1) == nil && spikes.next(2) == nil)
     }
 
+    @Test func aRunThatGoesOnTellsTheSame() {
+        var (whole, marks) = (LossSpikes(), [Bool]())
+        let losses = usual + [4, 3.1, 3] + usual
+        for loss in losses { marks.append(whole.next(loss) != nil) }
+        #expect(marks.contains(true))
+        for start in losses.indices {
+            var resumed = LossSpikes(after: Array(losses[..<start]))
+            for step in start..<losses.count { #expect((resumed.next(losses[step]) != nil) == marks[step]) }
+        }
+    }
+
     @Test func fewStepsAndNumbersThatAreNoneSayNothing() {
         var spikes = LossSpikes()
         for loss in [3.0, 9, 3, 9, 100] { #expect(spikes.next(loss) == nil) }

@@ -69,6 +69,9 @@ extension Configuration {
             refuse("model_type", "'\(type)'", "the runtime reads weights of \(known)")
             return problems
         }
+        for key in ["rope_parameters", "rope_scaling"] { reportUnless(map(key) != nil, key, "must be a map, or null") }
+        reportUnless(text(type.activationKey) != nil, type.activationKey, "must be a word, e.g. '\(type.activation)'")
+        reportUnless(number("partial_rotary_factor") != nil, "partial_rotary_factor", "must be a number")
         if let epsilon = real(type.epsilonKey, in: 1e-15...1) ?? Optional(type.epsilon),
             epsilon != Model.usualNormEpsilon
         {
@@ -109,6 +112,12 @@ extension Configuration {
         return problems
     }
 
+    /// Reports a key that has a value of a wrong form.
+    private func reportUnless(_ isRight: Bool, _ key: String, _ rule: String) {
+        guard let value = value(key), !isRight else { return }
+        report(key, value: describe(value), rule: rule)
+    }
+
     /// A number in bounds; nil if there is none, after a report if there is something else.
     private func real(_ key: String, in bounds: ClosedRange<Double>) -> Double? {
         guard let value = value(key) else { return nil }
@@ -123,6 +132,10 @@ extension Configuration {
     /// Reads a map of scaled rotary positions.
     /// - Returns: a kind of scaling that has no key in a plan, or that the runtime does not have.
     fileprivate func readScaling(longest: Int, into model: inout Model) -> String? {
+        for key in ["rope_type", "type"] { reportUnless(text(key) != nil, key, "must be a word, e.g. 'linear'") }
+        for key in ["mscale", "mscale_all_dim", "factor", "partial_rotary_factor"] {
+            reportUnless(number(key) != nil, key, "must be a number")
+        }
         let word = text("rope_type") ?? text("type") ?? "default"
         if word == "default" { return nil }
         guard let kind = Model.RotaryScaling.Kind(rawValue: word == "su" ? "longrope" : word) else { return word }

@@ -16,6 +16,9 @@ extension SearchSpace {
     }
 }
 
+/// More processes than a run has; trying each number from a million down would take minutes.
+private let mostProcesses = 16_384
+
 /// The fastest layout of a plan on the largest number of devices, `most` or fewer, on which one fits. The batch stays the plan's.
 /// - Parameter accepts: whether a layout can be run.
 /// - Throws: why nothing fits on any number.
@@ -30,6 +33,7 @@ package func largestLayout(
     // The fastest may be ones that cannot be run.
     settings.top = 64
     var isRunnable = true
+    let most = min(most, mostProcesses)
     for count in stride(from: most, through: 1, by: -1) {
         plan.devices = count
         do throws(PlannerError) {

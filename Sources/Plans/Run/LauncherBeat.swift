@@ -2,7 +2,7 @@
 /// host. It stands between two control characters, so that it is found in the middle of a line too.
 package struct LauncherBeat: Hashable, Sendable {
     package var rank: Int
-    /// Steps done.
+    /// Steps done; -1 until the ranks train, and hear signals.
     package var step: Int
     package var process: Int32
     /// Seconds between two beats.

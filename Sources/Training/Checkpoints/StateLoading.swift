@@ -8,6 +8,7 @@ extension StateDictionary {
     /// - Returns: bytes of the tensors that were read.
     package func load(from folder: CheckpointFolder) throws(CheckpointProblem) -> Int {
         let before = folder.bytesRead
+        for entry in entries { entry.touched?.forget() }
         for entry in entries {
             if entry.touched != nil {
                 try entry.loadTouched(from: folder)
@@ -42,7 +43,8 @@ extension StateDictionary.Entry {
     /// Bytes of a page of memory.
     private static let page = 4096
 
-    /// Loads moments of a table most of whose rows may be zero. Pages of zeros are not written to: they take no memory.
+    /// Loads moments of a table most of whose rows may be zero. Pages of zeros are not written to where they are zero already:
+    /// untouched memory takes no room. Where a later state lies, they are.
     fileprivate func loadTouched(from folder: CheckpointFolder) throws(CheckpointProblem) {
         let room = Storage<UInt8>(count: Self.room)
         let most = Self.room / format.bytes
@@ -58,8 +60,11 @@ extension StateDictionary.Entry {
                 for start in stride(from: 0, to: count * format.bytes, by: Self.page) {
                     let bytes = min(Self.page, count * format.bytes - start)
                     let page = UnsafeRawBufferPointer(start: source + start, count: bytes)
-                    guard page.contains(where: { $0 != 0 }) else { continue }
+                    let isZero = !page.contains { $0 != 0 }
+                    let there = UnsafeRawBufferPointer(start: address(part.local) + start, count: bytes)
+                    if isZero, !there.contains(where: { $0 != 0 }) { continue }
                     address(part.local).advanced(by: start).copyMemory(from: source + start, byteCount: bytes)
+                    guard !isZero else { continue }
                     let first = part.local + start / format.bytes
                     touched?.remember(elements: first..<first + bytes / format.bytes)
                 }

@@ -1,7 +1,7 @@
 /// Notices losses that are far above those of the steps before.
 package struct LossSpikes {
     /// Steps that a loss is compared with.
-    private static let window = 50
+    package static let window = 50
     /// With fewer the mean says little.
     private static let least = 10
     /// Standard deviations above the mean. A hundred thousand steps of independent losses have none so far out.
@@ -9,7 +9,10 @@ package struct LossSpikes {
 
     private var losses: [Double] = []
 
-    package init() {}
+    /// - Parameter losses: those of the steps before, where a run goes on.
+    package init(after losses: [Double] = []) {
+        self.losses = losses.filter(\.isFinite).suffix(Self.window)
+    }
 
     /// Takes in the loss of the next step.
     /// - Returns: the mean of the steps before, if the loss is a spike.

@@ -23,7 +23,8 @@ extension StateGuard {
         let bad = Set(wrong)
         var faults: [StateFault] = []
         for rank in 0..<world.size where counts[rank] > 0 {
-            let isMany = counts[rank] > Self.most
+            // Of an entry that was outvoted all pieces are compared, and few differ.
+            let isMany = counts[rank] > Self.most && !isOutvoted
             for index in 0..<(isMany ? 1 : Int(counts[rank])) {
                 let own = rank == world.rank ? wrong[index] : nil
                 let fault = try heal(own, of: rank, bad, isMany: isMany, isOutvoted: isOutvoted)
@@ -49,8 +50,10 @@ extension StateGuard {
         }
         var mine: StateFault?
         if let piece, let request {
-            mine = fault(piece, request, right, from: helper)
+            let fault = fault(piece, request, right, from: helper)
             if isOutvoted { renew([piece]) }
+            // What has the same bits was not outvoted.
+            mine = isOutvoted && fault.healedFrom != nil && fault.differing == 0 ? nil : fault
             if !isRight(piece) { mine?.healedFrom = nil }
         }
         let told = try world.broadcast(bytes: Self.packed(mine), from: rank)

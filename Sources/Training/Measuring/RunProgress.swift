@@ -24,14 +24,14 @@ package final class RunProgress: Sendable {
     private let marks = Atomic<UInt64>(0)
     /// The phase, what a training rank does, and the rank that it waits for plus one.
     private let state = Atomic<UInt64>(0)
-    private let done = Atomic<Int>(0)
+    private let done = Atomic<Int>(-1)
     private let times = Mutex(Times())
 
     package init() {}
 
     /// Grows whenever the rank has got on.
     var count: UInt64 { marks.load(ordering: .relaxed) }
-    /// Steps done, those before this start of the run among them.
+    /// Steps done, those before this start of the run among them; -1 until its ranks train, and hear signals.
     var stepsDone: Int { done.load(ordering: .relaxed) }
     var phase: Phase { Phase(rawValue: UInt8(truncatingIfNeeded: state.load(ordering: .relaxed))) ?? .starting }
 
@@ -52,7 +52,7 @@ package final class RunProgress: Sendable {
         mark()
     }
 
-    /// Notes how many steps were done before this start of the run.
+    /// Notes how many steps were done before this start of the run, all of whose ranks hear signals now.
     package func goesOn(after steps: Int) { done.store(steps, ordering: .relaxed) }
 
     /// Takes in the time of a step.
@@ -91,12 +91,12 @@ package final class RunProgress: Sendable {
         switch phase {
         case .starting: return "while the run starts"
         case .loading: return "while the state is loaded"
-        case .saving: return "while the state is saved, after step \(stepsDone)"
+        case .saving: return "while the state is saved, after step \(max(0, stepsDone))"
         case .ending: return "at the end of the run"
         case .over: return "after the run"
         case .training: break
         }
-        let step = "in step \(stepsDone + 1)"
+        let step = "in step \(max(0, stepsDone) + 1)"
         switch Activity(rawValue: UInt8(truncatingIfNeeded: state >> 8)) {
         case .receiving where state >> 16 > 0: return step + ", waiting for a message from rank \((state >> 16) - 1)"
         case .receiving: return step + ", waiting for a message"

@@ -44,6 +44,9 @@ package final class TouchedRows {
         for row in elements.lowerBound / width...(elements.upperBound - 1) / width { ever[row] = true }
     }
 
+    /// No row has had a gradient yet: the state becomes another.
+    func forget() { ever = Array(repeating: false, count: count) }
+
     /// Unmarks all rows, for a new step.
     package func clear() { flags.pointer.update(repeating: 0, count: count) }
 

@@ -54,7 +54,7 @@ extension Trainer {
 
     /// The line tells the launcher, too, what must not be done again at the next start.
     private func say(_ injection: Injection, _ words: String) {
-        StandardStreams.error("\(Injection.mark)\(injection.text): \(words) in step \(injection.step)\n")
+        StandardStreams.error("\(Injection.mark)\(injection.text): \(words) in step \(injection.step) (from 0)\n")
     }
 
     private func end(_ injection: Injection, _ words: String, by signal: Int32) {
@@ -64,14 +64,39 @@ extension Trainer {
         kill(getpid(), signal)
     }
 
+    /// What this rank holds of what a bit is turned in.
+    private func entries(_ injection: Injection) -> (all: [StateDictionary.Entry], count: Int) {
+        let found = state.entries.filter { entry in
+            entry.count > 0 && (injection.tensor.map { $0 == entry.key } ?? true)
+        }
+        return (found, found.reduce(0) { $0 + $1.count })
+    }
+
+    /// Collective. Refuses, before the run begins, what can never happen.
+    /// - Throws: the same on every rank.
+    package func checkInjections() throws {
+        var problem: String?
+        for injection in injections where problem == nil {
+            func refuse(_ reason: String) { problem = "--inject \(injection.text): \(reason)" }
+            if injection.step >= settings.steps {
+                refuse("the run ends before: it has \(settings.steps) steps, from 0 to \(settings.steps - 1)")
+            } else if injection.kind == .flip, injection.rank == world.rank {
+                let (_, count) = entries(injection)
+                if count == 0 {
+                    refuse("rank \(injection.rank) holds no \(injection.tensor ?? "state"); rank= names another")
+                } else if let element = injection.element, element >= count {
+                    refuse("element takes 0 to \(count - 1), of what rank \(injection.rank) holds")
+                }
+            }
+        }
+        if let first = try world.firstProblem(problem) { throw TrainingError.noSuchInjection(first) }
+    }
+
     /// Turns one bit of what this rank holds.
     /// - Returns: what was done.
     private func flip(_ injection: Injection) -> String {
         let who = "rank \(injection.rank)"
-        let entries = state.entries.filter { entry in
-            entry.count > 0 && (injection.tensor.map { $0 == entry.key } ?? true)
-        }
-        let count = entries.reduce(0) { $0 + $1.count }
+        let (entries, count) = entries(injection)
         guard count > 0 else { return "\(who) holds no \(injection.tensor ?? "state"), nothing is turned" }
         var random = SplitMix64(seed: SplitMix64.mixed(injection.seed) ^ UInt64(injection.step << 20 ^ injection.rank))
         var place = injection.element ?? Int.random(in: 0..<count, using: &random)

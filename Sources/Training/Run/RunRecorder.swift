@@ -92,6 +92,15 @@ package final class RunRecorder {
             record.discard()
             throw TrainingError.file(path: resume, reason: reason)
         }
+        if let earlier, earlier.checkpoints.isEmpty, earlier.state == .finished || earlier.plan != plan.name {
+            record.discard()
+            throw TrainingError.file(
+                path: folder,
+                reason:
+                    "holds a run of \(earlier.plan) (\(earlier.state.rawValue), \(earlier.stepsDone(in: folder)) of "
+                    + "\(earlier.steps) steps) that has saved no state to go on from; name another folder with --folder, or "
+                    + "replace that run with --overwrite")
+        }
         guard earlier?.checkpoints.isEmpty == false else { return }
         record.discard()
         throw TrainingError.file(
@@ -214,6 +223,16 @@ package final class RunRecorder {
 
     /// Remembers for how long the run has trained, waited for saves, and checked its state.
     package func note(_ seconds: RunManifest.Seconds) { record.note(seconds: seconds) }
+
+    /// The losses of the steps before `step` that spikes are told by, as the log has them.
+    package func losses(before step: Int) -> [Double] {
+        guard step > 0, let text = FileManager.default.contents(atPath: folder + "/" + RunFolder.log) else { return [] }
+        // Skipped steps have none.
+        let lines = text.split(separator: 0x0A).suffix(2 * LossSpikes.window)
+        let decoder = JSONDecoder()
+        return lines.compactMap { try? decoder.decode(StepMetrics.self, from: $0) }.filter { $0.step < step }.map(
+            \.loss)
+    }
 
     /// The newest checkpoint that is not of a later step.
     package func checkpoint(until step: Int) -> String? {

@@ -37,11 +37,14 @@ package struct StallWatch: Sendable {
     private func watch() {
         var (seen, idle) = (progress.count, 0.0)
         var before = MonotonicClock.seconds()
-        var nextBeat = before
+        var (nextBeat, wasTraining) = (before, false)
         let host = ProcessInfo.processInfo.hostName
         // Beats go on to the end of the process: other ranks may not have ended yet.
         while beats || progress.phase != .over {
-            if beats, before >= nextBeat {
+            // The launcher waits for the first beat of a rank that trains before it passes signals on.
+            let isTraining = progress.stepsDone >= 0
+            if beats, before >= nextBeat || isTraining != wasTraining {
+                wasTraining = isTraining
                 write(
                     LauncherBeat(
                         rank: rank, step: progress.stepsDone, process: getpid(), interval: interval, host: host

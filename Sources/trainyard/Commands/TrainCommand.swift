@@ -159,6 +159,10 @@ struct TrainCommand: ParsableCommand {
             Console.error("the run stopped before its end: " + silent + used)
             return ExitCode(Failure.failedWhileRunning)
         }
+        if outcome.starts > 0, let words = ending.signs.words, !ending.wasInterrupted {
+            Console.error("the run stopped before its end: " + words + used)
+            return ExitCode(Failure.failedWhileRunning)
+        }
         if let reason = ending.reason, !ending.wasInterrupted {
             let file = reason.isInput ? hostfile.map { "--hostfile \($0): " } ?? "" : ""
             Console.error(file + "mpirun: " + reason.text + used)

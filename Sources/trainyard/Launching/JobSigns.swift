@@ -74,8 +74,8 @@ struct JobSigns {
     /// of those.
     var words: String? { silentWords ?? spoken ?? ending }
 
-    /// Steps done, by the beats of rank 0.
-    var steps: Int? { beats[0]?.beat.step }
+    /// Steps done, by the beats of rank 0; nil until it trains, and all ranks hear signals.
+    var steps: Int? { beats[0].flatMap { $0.beat.step >= 0 ? $0.beat.step : nil } }
 
     /// Seconds since any rank answered; nil where none ever did.
     func quiet(at now: Double) -> Double? { beats.values.map(\.time).max().map { now - $0 } }

@@ -19,8 +19,14 @@ final class JobWatch: Sendable {
 
     func start() {
         Thread.detachNewThread { [self] in
+            var (before, woke) = (JobSigns.now(), JobSigns.now())
             while finished.wait(timeout: .now() + 0.5) == .timedOut {
-                guard let reason = reason() else { continue }
+                let now = JobSigns.now()
+                // This process was stopped itself, or did not get the processor: it has heard nothing in the meantime.
+                if now - before > 2 { woke = now }
+                before = now
+                if words.signs.steps != nil { SignalForwarding.jobHears() }
+                guard let reason = reason(now, since: woke) else { continue }
                 if reason == .silence { words.noteSilent() }
                 end()
                 return
@@ -38,13 +44,13 @@ final class JobWatch: Sendable {
         case silence
     }
 
-    private func reason() -> Reason? {
-        let now = JobSigns.now()
+    /// - Parameter woke: when this process began to listen, last.
+    private func reason(_ now: Double, since woke: Double) -> Reason? {
         let signs = words.signs
-        if let stalled = signs.stalled, now - stalled > Self.grace { return .stalled }
+        if let stalled = signs.stalled, now - max(stalled, woke) > Self.grace { return .stalled }
         guard limit != 0, let quiet = signs.quiet(at: now) else { return nil }
         let most = limit.map { $0 + 5 } ?? Self.longestSilence
-        return quiet > most ? .silence : nil
+        return min(quiet, now - woke) > most ? .silence : nil
     }
 
     /// Asks mpirun to end, then kills it and what is left of the job on this machine.

@@ -12,6 +12,10 @@ struct SignalForwarding {
     private static let received = Atomic<Int32>(0)
     /// Whether the first signal only asks the ranks to save their state and leave.
     private static let asksFirst = Atomic<Bool>(false)
+    /// Whether the ranks hear SIGUSR2; before that it would end them, or be lost in mpirun.
+    private static let hears = Atomic<Bool>(false)
+    /// Whether a first signal waits until they do.
+    private static let waits = Atomic<Bool>(false)
     /// Seconds that a run has to save its state.
     static let savingGrace: UInt32 = 3600
     /// Seconds that the child has to end after it was asked to. mpirun gives its ranks one second before it kills them.
@@ -24,6 +28,8 @@ struct SignalForwarding {
         Self.asksFirst.store(saves, ordering: .sequentiallyConsistent)
         Self.child.store(0, ordering: .sequentiallyConsistent)
         Self.received.store(0, ordering: .sequentiallyConsistent)
+        Self.hears.store(false, ordering: .sequentiallyConsistent)
+        Self.waits.store(false, ordering: .sequentiallyConsistent)
         var set = sigset_t()
         sigemptyset(&set)
         signal(SIGALRM) { _ in SignalForwarding.tell(SIGKILL) }
@@ -33,7 +39,12 @@ struct SignalForwarding {
             signal(number) { number in
                 SignalForwarding.received.store(number, ordering: .sequentiallyConsistent)
                 let asks = SignalForwarding.asksFirst.exchange(false, ordering: .sequentiallyConsistent)
-                SignalForwarding.tell(asks ? SIGUSR2 : SignalForwarding.ending(number))
+                if asks { SignalForwarding.waits.store(true, ordering: .sequentiallyConsistent) }
+                if !asks {
+                    SignalForwarding.tell(SignalForwarding.ending(number))
+                } else if SignalForwarding.hears.load(ordering: .sequentiallyConsistent) {
+                    SignalForwarding.tellFirst()
+                }
                 alarm(asks ? SignalForwarding.savingGrace : SignalForwarding.grace)
             }
         }
@@ -48,8 +59,20 @@ struct SignalForwarding {
         if early != 0 { Self.tell(Self.ending(early)) }
     }
 
+    /// The ranks of the child hear SIGUSR2 now.
+    static func jobHears() {
+        guard !hears.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        tellFirst()
+    }
+
+    /// Passes on a first signal that waits, once.
+    private static func tellFirst() {
+        if waits.exchange(false, ordering: .sequentiallyConsistent) { tell(SIGUSR2) }
+    }
+
     /// The child has ended, and another may follow.
     func pause() {
+        Self.hears.store(false, ordering: .sequentiallyConsistent)
         Self.child.store(0, ordering: .sequentiallyConsistent)
         alarm(0)
     }

@@ -83,7 +83,7 @@ struct SupervisedRun {
             if signals.wasAsked {
                 var stopped = outcome
                 stopped.ended.wasInterrupted = true
-                stopped.isResumable = hasSaved
+                stopped.isResumable = (try? RunManifest.read(folder: records)).map(hasSaved) ?? false
                 return stopped
             }
         }
@@ -125,7 +125,7 @@ struct SupervisedRun {
         // A start that ended before its run began has changed nothing: the next is the same. Where ranks have trained and no
         // manifest is here, it lies on another machine.
         guard manifest != nil || (signs.steps ?? 0) > 0 else { return next }
-        if let path = options.resume, !path.isEmpty, let manifest, manifest.checkpoints.isEmpty, !hasSaved {
+        if let path = options.resume, !path.isEmpty, let manifest, manifest.checkpoints.isEmpty, !hasSaved(manifest) {
             // The run had gone on from another's checkpoint, and has none of its own yet.
             next.overwrite = true
         } else {
@@ -135,11 +135,18 @@ struct SupervisedRun {
         return next
     }
 
-    /// Whether a checkpoint lies in the run's folder of checkpoints; one may be there before the manifest names it.
-    private var hasSaved: Bool {
+    /// Whether a checkpoint of the run lies in its folder of checkpoints; one may be there before the manifest names it, and so
+    /// may those of other runs.
+    private func hasSaved(_ manifest: RunManifest) -> Bool {
+        if !manifest.checkpoints.isEmpty { return true }
+        struct Owner: Decodable { var run: String }
         let folder = settings.checkpoint?.path.map(RunFolder.absolute) ?? records + "/" + RunFolder.checkpoints
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.contains { $0.hasPrefix("step-") }
+        return names.filter { $0.hasPrefix("step-") }.contains { name in
+            let text = FileManager.default.contents(atPath: folder + "/" + name + "/checkpoint.json")
+            let owner = text.flatMap { try? JSONDecoder().decode(Owner.self, from: $0) }
+            return owner != nil && owner?.run == manifest.run
+        }
     }
 
     // MARK: who takes part
