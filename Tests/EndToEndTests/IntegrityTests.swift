@@ -105,6 +105,53 @@ struct IntegrityTests {
         #expect(board.count == 1 && bytes.ranges(of: Data("train/loss".utf8)).count == 16)
     }
 
+    /// Rows of a table that were first used after the checkpoint: its moments there are zero again.
+    @Test func aLaterStateLeavesNothingBehind() throws {
+        var shape = shape("data: 1", checkpoint: "{every: 4, keep: 3}", [])
+        (shape.tied, shape.steps) = (false, 10)
+        // Batches of 128 bytes: six of some bytes, then others, far from the first.
+        let text = (0..<2048).map { UInt8($0 < 768 ? 32 + $0 * 7 % 32 : 200 + $0 * 5 % 32) }
+        let job = try TrainingJob(shape, text: text)
+        func train(_ arguments: [String]) throws -> BuiltProgram.Outcome {
+            try BuiltProgram("trainyard-train").run(
+                processes: 1, [job.plan.path, "--quiet"] + arguments, in: job.folder)
+        }
+        try #require(try train(["--folder", "whole", "--save", "whole.safetensors"]).exitCode == 0)
+        let back = try train(
+            ["--folder", "back", "--save", "back.safetensors", "--inject", "flip,step=7,tensor=ln_f.weight,element=4"])
+        #expect(
+            back.exitCode == 0 && back.errors.contains("going back to the checkpoint after step 4"),
+            "\(back.everything)")
+        #expect(try weights("back.safetensors", in: job) == weights("whole.safetensors", in: job))
+        // The newer checkpoints are read first, and spoilt.
+        for step in ["step-000010", "step-000008"] {
+            let file = job.folder.appending(path: "back/checkpoints/\(step)/state-00001-of-00001.safetensors")
+            var bytes = try Data(contentsOf: file)
+            bytes[bytes.count - 100] ^= 4
+            try bytes.write(to: file)
+        }
+        let resumed = try train(["--folder", "back", "--resume", "--save", "resumed.safetensors"])
+        #expect(
+            resumed.exitCode == 0 && resumed.errors.contains("going on from the older step-000004"),
+            "\(resumed.everything)")
+        #expect(try weights("resumed.safetensors", in: job) == weights("whole.safetensors", in: job))
+    }
+
+    @Test func theMajorityHealsWhatTurnedBetweenTwoChecks() throws {
+        var shape = shape("data: 4", checkpoint: nil, ["stateCheck: {every: 3}"])
+        shape.steps = 6
+        let job = try TrainingJob(shape)
+        let flip = "flip,step=1,rank=1,tensor=h.1.mlp.c_fc.weight,element=3,bit=9"
+        let outcome = try BuiltProgram("trainyard-train").run(
+            processes: 4, [job.plan.path, "--quiet", "--folder", "run", "--inject", flip], in: job.folder)
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        let notes = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("note: ") }
+        #expect(notes.count == 1, "\(outcome.errors)")
+        #expect(
+            notes.first?.hasPrefix("note: element 3 of h.1.mlp.c_fc.weight on rank 1 changed by itself") == true
+                && notes.first?.hasSuffix("; healed from rank 0") == true, "\(outcome.errors)")
+    }
+
     @Test func whatNothingHealsEndsTheRun() throws {
         let job = try job("pipeline: 2", checkpoint: nil)
         let flip = "flip,step=3,rank=1,tensor=h.1.mlp.c_fc.weight"
