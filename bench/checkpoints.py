@@ -20,11 +20,11 @@ import time
 from compare import RANKS, ROOT, TRAIN, plan, write_data
 
 PROGRAM = os.path.join(ROOT, TRAIN)
-SAVED = re.compile(r"checkpoint (step-\d+): (\d+) bytes .*; ([0-9.]+) s, of which training waited ([0-9.]+) s")
+SAVED = re.compile(r"checkpoint (step-\d+): .*; ([0-9.]+) s, of which training waited ([0-9.]+) s")
 
 
 def train(folder, steps, checkpoint, check):
-    """Runs config S. Returns its checkpoints (name, bytes, seconds, seconds waited), its steps and its manifest."""
+    """Runs config S. Returns its checkpoints (name, seconds, seconds waited), its steps and its manifest."""
     wanted = plan("S", "data")
     wanted["train"].update(steps=steps, data=os.path.join(ROOT, wanted["train"]["data"]), checkpoint=checkpoint)
     wanted["train"]["stateCheck"] = {"every": check}
@@ -39,7 +39,7 @@ def train(folder, steps, checkpoint, check):
         capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit("bench: " + done.stderr)
-    saved = [(m[0], int(m[1]), float(m[2]), float(m[3])) for m in SAVED.findall(done.stderr)]
+    saved = [(name, float(seconds), float(waited)) for name, seconds, waited in SAVED.findall(done.stderr)]
     with open(os.path.join(run, "log.jsonl")) as file:
         log = [json.loads(line) for line in file]
     with open(os.path.join(run, "manifest.json")) as file:
@@ -68,9 +68,9 @@ def dd(folder):
 def writing(folder, runs):
     ours, theirs, size = [], [], 0
     for _ in range(runs):
-        saved, _, _ = train(folder, 1, {"every": 1}, 1)
-        size = saved[-1][1]
-        ours.append(saved[-1][2])
+        saved, _, manifest = train(folder, 1, {"every": 1}, 1)
+        size = manifest["checkpoints"][-1]["bytes"]
+        ours.append(saved[-1][1])
         theirs.append(dd(folder))
     ours, theirs = statistics.median(ours), statistics.median(theirs)
     return {
@@ -87,7 +87,7 @@ def inside(folder, steps, check, saves):
     of_saves = sum(step["seconds"] for step in log[: 20 * len(saved)])
     return {
         "every": check, "checking": manifest["seconds"]["checking"] / whole,
-        "saving": sum(entry[3] for entry in saved) / of_saves if saves and saved else None,
+        "saving": sum(entry[2] for entry in saved) / of_saves if saves and saved else None,
         "secondsPerStep": whole / len(log)}
 
 

@@ -110,7 +110,8 @@ struct IntegrityTests {
         var shape = shape("data: 1", checkpoint: "{every: 4, keep: 3}", [])
         (shape.tied, shape.steps) = (false, 10)
         // Batches of 128 bytes: six of some bytes, then others, far from the first.
-        let text = (0..<2048).map { UInt8($0 < 768 ? 32 + $0 * 7 % 32 : 200 + $0 * 5 % 32) }
+        var text: [UInt8] = []
+        for place in 0..<2048 { text.append(UInt8(place < 768 ? 32 + place * 7 % 32 : 200 + place * 5 % 32)) }
         let job = try TrainingJob(shape, text: text)
         func train(_ arguments: [String]) throws -> BuiltProgram.Outcome {
             try BuiltProgram("trainyard-train").run(
