@@ -34,7 +34,7 @@ package func runRank(
         return 0
     } catch {
         let rank = world.communicator.rank
-        if rank > 0 { usleep(400_000 + UInt32(min(rank, 8)) * 200_000) }
+        if rank > 0 { usleep(700_000 + UInt32(min(rank, 8)) * 200_000) }
         writeToStandardError("\(program): rank \(rank): \(oneLine("\(error)"))\n")
         // The launcher stops listening to a job that aborts: give it time to pass the line on.
         usleep(100_000)

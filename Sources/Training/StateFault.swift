@@ -34,10 +34,10 @@ package struct StateFault: Hashable, Codable, Sendable {
             return "ranks \(ranks) hold \(tensor) differently, and nothing says which of them is right"
         }
         guard let element else {
-            return "rank \(rank): elements \(first) to \(last) of \(tensor) changed by themselves"
+            return "elements \(first) to \(last) of \(tensor) on rank \(rank) changed by themselves"
         }
         let flipped = (element.found ^ element.right).nonzeroBitCount
-        return "rank \(rank): element \(element.index) of \(tensor) changed by itself (\(flipped) "
+        return "element \(element.index) of \(tensor) on rank \(rank) changed by itself (\(flipped) "
             + "bit\(flipped == 1 ? "" : "s"), \(value(element.right)) to \(value(element.found)))"
             + (differing > 1 ? ", and \(differing - 1) other elements near it" : "")
     }

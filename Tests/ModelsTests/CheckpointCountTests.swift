@@ -17,8 +17,9 @@ import Testing
         return withUnsafeBytes(of: (length ?? UInt64(text.count)).littleEndian) { Data($0) } + text
     }
 
-    private static func tensor(_ name: String, _ shape: String) -> String {
-        "\"\(name)\": {\"dtype\": \"BF16\", \"shape\": \(shape), \"data_offsets\": [0, 8]}"
+    /// - Parameter place: its number among the tensors of a file, which do not overlap.
+    private static func tensor(_ name: String, _ shape: String, _ place: Int = 0) -> String {
+        "\"\(name)\": {\"dtype\": \"BF16\", \"shape\": \(shape), \"data_offsets\": [\(8 * place), \(8 * place + 8)]}"
     }
 
     private func stored(_ files: [String: Data]) throws -> Int? {
@@ -34,7 +35,7 @@ import Testing
         #expect(
             try stored([
                 "a.safetensors": Self.file(
-                    "{\"__metadata__\": {\"format\": \"pt\"}, \(Self.tensor("x", "[3, 5]")), \(Self.tensor("y", "[]"))}"
+                    "{\"__metadata__\": {\"format\": \"pt\"}, \(Self.tensor("x", "[3, 5]")), \(Self.tensor("y", "[]", 1))}"
                 ),
                 "b.safetensors": Self.file("{\(Self.tensor("z", "[7]"))}"), "c.bin": Data(count: 9),
             ]) == 23)
@@ -43,6 +44,7 @@ import Testing
     @Test(arguments: [
         Data(), Data(count: 8), Data("version https://git-lfs.github.com/spec/v1".utf8), file("{}", length: 3),
         file("{}", length: 100_000_001), file("[]"), file("{\"x\": 1}"), file("{\(tensor("x", "[1.5]"))}"),
+        file("{\(tensor("x", "[4]")), \(tensor("y", "[4]"))}"),
     ])
     func aFileThatCannotBeReadCountsNothing(_ bytes: Data) throws {
         #expect(
@@ -52,7 +54,7 @@ import Testing
     /// Sizes that no model has are no reason to stop.
     @Test func sumsPastSixtyFourBitsCountNothing() throws {
         let huge = "[9223372036854775807, 9223372036854775807]"
-        let tensors = (0..<20_000).map { Self.tensor("t\($0)", huge) }.joined(separator: ", ")
+        let tensors = (0..<20_000).map { Self.tensor("t\($0)", huge, $0) }.joined(separator: ", ")
         #expect(try stored(["a.safetensors": Self.file("{\(tensors)}")]) == nil)
     }
 }
