@@ -1,6 +1,6 @@
 package import ArgumentParser
 
-/// What weights are written where: the options of `trainyard export-weights`, which passes them on, and of
+/// The checkpoint, and the folder that its weights are written to: the options of `trainyard export-weights`, which passes them on, and of
 /// `trainyard-train export-weights`.
 package struct ExportWeightsOptions: ParsableArguments {
     /// Number format of the written weights.

@@ -29,7 +29,7 @@ extension TrainingRun {
         StandardStreams.error(
             "note: \(StateFault.words(of: faults)); going back to the checkpoint after step \(outcome.step), \(outcome.path)\n"
         )
-        for remark in resumption.remarks.filter({ !$0.hasSuffix("(--override)") }) {
+        for remark in resumption.passed {
             StandardStreams.error("note: \(remark)\n")
         }
         for path in aside {

@@ -20,7 +20,7 @@ struct TrainingRun {
     let timelinePath: String?
     /// The processes of the job; from the choice of a layout on, those that train.
     private(set) var world: Communicator
-    /// What the thread that watches sees of the run.
+    /// The run's progress, which another thread watches for stalls.
     private let progress = RunProgress()
 
     init(planPath: String, options: RunOptions, timelinePath: String?, world: Communicator) {
@@ -131,7 +131,7 @@ struct TrainingRun {
                     isStopped = try train(trainer, records, done: &done, spent: &spent)
                     break
                 } catch TrainingError.corrupted(let faults) where done > spoilt && settings.checkpoint != nil {
-                    // The same step once more: the memory stays bad.
+                    // A step that fails so a second time shows memory that stays bad.
                     spoilt = done
                     done = try goBack(trainer, &records, faults)
                 }

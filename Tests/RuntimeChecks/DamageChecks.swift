@@ -98,17 +98,10 @@ extension LayoutChecks {
         }
         try group.barrier()
         let trainer = try trainer(check, check.resumed, group, fills: false)
-        guard
-            let resumption = try Resumption(
-                group.rank == 0 ? [spoilt, folder["step-000001"]] : [], plan: trainer.plan, settings: trainer.settings,
-                text: trainer.text, isOverriding: false, world: group)
-        else { throw ChecksFailed(count: 1) }
-        let start = try resumption.load(into: trainer).step
+        let start = try load([spoilt, folder["step-000001"]], into: trainer, group).step
         var record = Record()
         for step in start..<Self.steps { record.add(try trainer.step(step)) }
-        let file = folder["weights"]
-        try trainer.saveWeights(to: file, step: Self.steps)
-        if group.rank == 0 { record.weights = try weights(file) }
+        try takeWeights(of: trainer, group, into: &record)
         return (start, record)
     }
 }

@@ -85,23 +85,16 @@ extension LayoutChecks {
             } catch TrainingError.corrupted(let faults) {
                 disturbed.faults += faults
                 disturbed.returns += 1
-                guard
-                    let resumption = try Resumption(
-                        group.rank == 0 ? [path] : [], plan: trainer.plan, settings: trainer.settings,
-                        text: trainer.text, isOverriding: false, world: group)
-                else { throw ChecksFailed(count: 1) }
-                step = try resumption.load(into: trainer).step
+                step = try load([path], into: trainer, group).step
                 disturbed.record.cut(to: step)
             }
         }
-        let file = folder["weights"]
-        try trainer.saveWeights(to: file, step: Self.steps)
+        try takeWeights(of: trainer, group, into: &disturbed.record)
         let mine = try Array(JSONEncoder().encode(trainer.turnedBits))
         for (rank, bytes) in (try group.gather(mine, to: 0) ?? []).enumerated() {
             let bits = try JSONDecoder().decode([TurnedBit].self, from: Data(bytes))
             disturbed.turned += bits.map { (rank, $0) }
         }
-        if group.rank == 0 { disturbed.record.weights = try weights(file) }
         return disturbed
     }
 }

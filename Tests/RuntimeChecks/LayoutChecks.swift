@@ -118,10 +118,15 @@ final class LayoutChecks {
         let trainer = try makeTrainer(reference, layout, group, sharesMemory: sharesMemory)
         var record = Record()
         for step in 0..<Self.steps { record.add(try trainer.step(step)) }
+        try takeWeights(of: trainer, group, into: &record)
+        return record
+    }
+
+    /// Collective. Puts the weights of a run that is over into rank 0's record of it.
+    func takeWeights(of trainer: Trainer, _ group: Communicator, into record: inout Record) throws {
         let path = folder["weights"]
         try trainer.saveWeights(to: path, step: Self.steps)
         if group.rank == 0 { record.weights = try weights(path) }
-        return record
     }
 
     func makeTrainer(
@@ -148,7 +153,7 @@ final class LayoutChecks {
     }
 
     /// The tensors of a file of weights, as bytes.
-    func weights(_ path: String) throws -> [UInt8] {
+    private func weights(_ path: String) throws -> [UInt8] {
         let file = try Data(contentsOf: URL(fileURLWithPath: path))
         let header = Int(file.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
         return Array(file.dropFirst(8 + header))

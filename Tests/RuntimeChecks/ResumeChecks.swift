@@ -147,9 +147,7 @@ extension LayoutChecks {
         // The run goes on: what it changes now must not reach the files.
         for step in Self.savedAfter..<Self.steps { record.add(try trainer.step(step)) }
         if check.isAsynchronous { _ = try trainer.saver.finish() }
-        let file = folder["weights"]
-        try trainer.saveWeights(to: file, step: Self.steps)
-        if group.rank == 0 { record.weights = try weights(file) }
+        try takeWeights(of: trainer, group, into: &record)
         return record
     }
 
@@ -166,21 +164,24 @@ extension LayoutChecks {
         try trainer.beginCheckpoint(at: path, group.rank == 0 ? manifest : nil)
     }
 
-    private func resume(_ check: ResumeCase, from path: String, _ group: Communicator) throws -> Resumed {
-        let trainer = try trainer(check, check.resumed, group, fills: false)
+    /// Collective. Fills a run from the first of these checkpoints that is good.
+    func load(_ paths: [String], into trainer: Trainer, _ group: Communicator) throws -> Resumption.Outcome {
         guard
             let resumption = try Resumption(
-                group.rank == 0 ? [path] : [], plan: trainer.plan, settings: trainer.settings, text: trainer.text,
+                group.rank == 0 ? paths : [], plan: trainer.plan, settings: trainer.settings, text: trainer.text,
                 isOverriding: false, world: group)
         else { throw ChecksFailed(count: 1) }
-        let outcome = try resumption.load(into: trainer)
+        return try resumption.load(into: trainer)
+    }
+
+    private func resume(_ check: ResumeCase, from path: String, _ group: Communicator) throws -> Resumed {
+        let trainer = try trainer(check, check.resumed, group, fills: false)
+        let outcome = try load([path], into: trainer, group)
         var resumed = Resumed(record: Record(), readOverShare: outcome.readOverShare)
         for step in outcome.step..<Self.steps {
             resumed.record.add(try trainer.step(step))
         }
-        let file = folder["weights"]
-        try trainer.saveWeights(to: file, step: Self.steps)
-        if group.rank == 0 { resumed.record.weights = try weights(file) }
+        try takeWeights(of: trainer, group, into: &resumed.record)
         return resumed
     }
 

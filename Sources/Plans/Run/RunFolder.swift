@@ -7,6 +7,8 @@ package enum RunFolder {
     package static let plan = "plan.yaml"
     package static let log = "log.jsonl"
     package static let checkpoints = "checkpoints"
+    /// In the folder of a checkpoint: what it is of.
+    package static let checkpointManifest = "checkpoint.json"
     /// The measured timeline of the last step, in our own JSON.
     package static let timeline = "timeline.json"
     /// The parent folder of all runs unless the plan or the command line names another folder.
@@ -227,7 +229,7 @@ package struct RunManifest: Hashable, Codable, Sendable {
     /// Of the last start; nil until it ends.
     package var seconds: Seconds?
 
-    /// What a run's time went into, seconds of rank 0.
+    /// The parts of a run's time, in seconds of rank 0.
     package struct Seconds: Hashable, Codable, Sendable {
         /// All steps, checks included.
         package var steps: Double

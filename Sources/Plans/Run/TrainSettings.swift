@@ -110,6 +110,11 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         self.folder = folder
     }
 
+    /// The folder of the checkpoints of a run that owns `folder`.
+    package func checkpointFolder(of folder: String) -> String {
+        checkpoint?.path.map(RunFolder.absolute) ?? folder + "/" + RunFolder.checkpoints
+    }
+
     /// Steps from one check of the state to the next; nil: it is not checked.
     package var stateCheckInterval: Int? { stateCheck == 0 ? nil : stateCheck ?? 1 }
     package var skipLimit: Int { maxSkippedSteps ?? 10 }

@@ -10,7 +10,7 @@ package struct ElementSum: Hashable, Sendable {
         add(UInt32.self, at: bytes, count: count, place: place)
     }
 
-    /// The same of elements of 16 bits.
+    /// Adds `count` elements of 16 bits at `bytes`, the first of which is element `place` of the whole tensor.
     package mutating func add16(_ bytes: UnsafeRawPointer, count: Int, place: Int) {
         add(UInt16.self, at: bytes, count: count, place: place)
     }

@@ -1,6 +1,6 @@
 /// UTF-8 read and written by hand: every byte that is no part of a character counts as a character of its own.
 enum Scalars {
-    /// What stands for a byte that is no part of a character.
+    /// Stands in place of a code point for a byte that is no part of a character.
     static let broken: UInt32 = 0xFFFF_FFFF
 
     /// The code point at `place`, and its bytes; `broken` and 1 for a byte that is no part of well-formed UTF-8.

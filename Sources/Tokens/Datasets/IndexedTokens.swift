@@ -21,7 +21,7 @@ package enum TokenWidth: UInt8, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// What Megatron-LM writes for a vocabulary of this size.
+    /// The number format in which Megatron-LM writes tokens of a vocabulary of this size.
     package static func megatron(vocabulary: Int) -> TokenWidth { vocabulary < 65500 ? .uint16 : .int32 }
 
     /// Reads tokens. Numbers that pass 32 bits become -1, which no vocabulary has.

@@ -43,7 +43,7 @@ package struct Preparation: Sendable {
         var count = 0
     }
 
-    /// What the threads of a round share. Every thread has an encoder of its own.
+    /// The state that the threads of a round share. Every thread has an encoder of its own.
     private final class Round: @unchecked Sendable {
         let batches: [[DocumentPlace]]
         let encoders: [TokenEncoder]

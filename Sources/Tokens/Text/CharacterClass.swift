@@ -1,4 +1,4 @@
-/// What the splitting rules ask of a character. A byte that is no part of a character is `other`.
+/// The kinds of characters that splitting rules tell apart. A byte that is no part of a character is `other`.
 enum CharacterClass: UInt8 {
     case other
     case letter

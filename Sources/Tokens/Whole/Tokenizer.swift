@@ -27,7 +27,7 @@ package struct Tokenizer: Sendable {
         var mayCut = false
     }
 
-    /// What the text of a vocabulary is made into when tokens are read back.
+    /// The steps from the texts of a vocabulary back to bytes, when tokens are decoded.
     enum DecoderStep: Sendable {
         case byteLevel
         case byteFallback

@@ -36,7 +36,7 @@ package struct CheckpointManifest: Hashable, Codable, Sendable {
 
     /// The version of the format that this program writes and reads.
     package static let format = 1
-    package static let name = "checkpoint.json"
+    package static let name = RunFolder.checkpointManifest
 
     package var format = CheckpointManifest.format
     /// Steps trained.

@@ -133,14 +133,7 @@ package final class CheckpointSaver {
         // Of an older run that began again, or a damaged one that this run fell back from.
         let old = DiskFile.hidden(path) + ".old"
         DiskFile.remove(folder: old)
-        let replaces = rename(path, old) == 0
-        guard rename(folder, path) == 0 else {
-            let reason = InputFile.lastError
-            if replaces { rename(old, path) }
-            throw .write(path: path, reason: reason)
-        }
-        if replaces { DiskFile.remove(folder: old) }
-        try DiskFile.sync(folder: (path as NSString).deletingLastPathComponent)
+        try DiskFile.rename(folder, to: path, besides: old) { DiskFile.remove(folder: $0) }
         return SavedCheckpoint(
             path: path, step: manifest.step, bytes: manifest.bytes &+ text.count, sha256: SHA256.digits(of: text),
             files: shares.count, blocked: 0, seconds: 0, stateBytes: shares.reduce(0) { $0 &+ $1.state },

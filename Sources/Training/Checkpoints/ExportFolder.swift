@@ -75,18 +75,7 @@ final class ExportFolder {
     /// Gives the folder its name.
     func finish() throws(TrainingError) {
         try DiskFile.sync(folder: partial)
-        let old = partial + ".old"
-        // An empty folder gives way to a rename; an earlier export steps aside first.
-        if rename(partial, target) != 0 {
-            guard rename(target, old) == 0 else { throw .write(path: target, reason: InputFile.lastError) }
-            guard rename(partial, target) == 0 else {
-                let reason = InputFile.lastError
-                rename(old, target)
-                throw .write(path: target, reason: reason)
-            }
-            Self.remove(old)
-        }
-        try DiskFile.sync(folder: (target as NSString).deletingLastPathComponent)
+        try DiskFile.rename(partial, to: target, besides: partial + ".old", remove: Self.remove)
     }
 
     /// Removes what was written.

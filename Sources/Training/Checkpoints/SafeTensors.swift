@@ -21,7 +21,9 @@ package final class SafeTensorsFile: WeightSource {
     /// - Throws: `TrainingError.weights` for anything that is not a whole safetensors file.
     package init(path: String) throws(TrainingError) {
         self.path = path
-        file = try MappedFile(path: path)
+        let file = try InputFile.mapped(path)
+        self.file = file
+        defer { withExtendedLifetime(file) {} }
         let bytes = file.bytes
         do throws(SafeTensorsHeader.Problem) {
             let header = try SafeTensorsHeader { Data(bytes[$0.clamped(to: 0..<bytes.count)]) }
@@ -73,6 +75,7 @@ package final class SafeTensorsFile: WeightSource {
         _ entry: Entry, _ width: Int, _ tensor: TensorSpec, start: Int = 0, to target: UnsafeMutablePointer<Float>,
         share: TensorSlice
     ) {
+        defer { withExtendedLifetime(file) {} }
         let bytes = file.bytes
         share.forEachRun(tensor) { local, whole, count in
             let begin = entry.range.lowerBound + width * (start + whole)

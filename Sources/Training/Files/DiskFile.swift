@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Plans
 
 /// A new file whose bytes are on the disk when `sync` returns; and the system calls around folders that must be there after a
 /// crash.
@@ -59,7 +60,7 @@ final class DiskFile {
     /// Removes a checkpoint's own files from a folder, and the folder if nothing else lies in it.
     static func remove(folder: String) {
         let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        for name in files where name == "checkpoint.json" || name.hasSuffix(".safetensors") {
+        for name in files where name == RunFolder.checkpointManifest || name.hasSuffix(".safetensors") {
             unlink(folder + "/" + name)
         }
         rmdir(folder)
@@ -69,7 +70,24 @@ final class DiskFile {
     static func remove(checkpoint path: String) {
         let gone = hidden(path) + ".old"
         remove(folder: gone)
-        if rename(path, gone) == 0 { remove(folder: gone) }
+        if Foundation.rename(path, gone) == 0 { remove(folder: gone) }
+    }
+
+    /// Gives a complete folder its name, instead of one that lies there, and flushes the folder above.
+    /// - Parameters:
+    ///   - old: the name that the other takes meanwhile. Where the new one cannot have its own, the other keeps it.
+    ///   - remove: removes what was there.
+    static func rename(
+        _ folder: String, to path: String, besides old: String, remove: (String) -> Void
+    ) throws(TrainingError) {
+        let replaces = Foundation.rename(path, old) == 0
+        guard Foundation.rename(folder, path) == 0 else {
+            let reason = InputFile.lastError
+            if replaces { Foundation.rename(old, path) }
+            throw .write(path: path, reason: reason)
+        }
+        if replaces { remove(old) }
+        try sync(folder: (path as NSString).deletingLastPathComponent)
     }
 
     /// The name beside `path` of something that is not complete.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Reading
 
 /// Files that somebody else wrote.
 enum InputFile {
@@ -7,23 +8,35 @@ enum InputFile {
     static func opened(
         _ path: String, refusal: (String) -> TrainingError
     ) throws(TrainingError) -> (descriptor: Int32, bytes: Int) {
-        // A FIFO would be waited for; what is no regular file is refused below.
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { throw refusal(lastError) }
-        var status = stat()
-        var problem: String?
-        if fstat(descriptor, &status) != 0 {
-            problem = lastError
-        } else if status.st_mode & S_IFMT != S_IFREG {
-            problem = "not a regular file"
-        } else if status.st_size == 0 {
-            problem = "the file is empty"
+        let opened: (descriptor: Int32, bytes: Int)
+        do throws(RegularFile.Refusal) {
+            opened = try RegularFile.opened(path)
+        } catch {
+            throw refusal(words(error))
         }
-        if let problem {
-            close(descriptor)
-            throw refusal(problem)
+        if opened.bytes == 0 {
+            close(opened.descriptor)
+            throw refusal("the file is empty")
         }
-        return (descriptor, Int(status.st_size))
+        return opened
+    }
+
+    /// Maps a regular file that is not empty into memory.
+    static func mapped(_ path: String) throws(TrainingError) -> MappedFile {
+        let (descriptor, size) = try opened(path) { .file(path: path, reason: $0) }
+        defer { close(descriptor) }
+        do throws(RegularFile.Refusal) {
+            return try MappedFile(path: path, descriptor: descriptor, count: size)
+        } catch {
+            throw .file(path: path, reason: words(error))
+        }
+    }
+
+    private static func words(_ refusal: RegularFile.Refusal) -> String {
+        switch refusal {
+        case .system(let words): words
+        case .notRegular: "not a regular file"
+        }
     }
 
     /// The system's message for the last failed call.

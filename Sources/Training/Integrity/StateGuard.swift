@@ -147,7 +147,7 @@ package final class StateGuard {
 
     // MARK: replicas
 
-    /// What this rank tells of the entries that others hold too: as many numbers on every rank.
+    /// A sum of every entry that others hold too, for comparison; as many numbers on every rank.
     var votes: [Int64] {
         measured {
             var votes = [Int64](repeating: 0, count: room)

@@ -5,7 +5,7 @@ extension StateGuard {
     /// A rank with more wrong pieces than this has lost too much for a replica's help.
     private static let most = 64
 
-    /// What a rank asks of the others: elements of a tensor.
+    /// The elements of a tensor that a rank asks the others for.
     private struct Request: Codable {
         var key: String
         var format: StateFormat

@@ -115,18 +115,12 @@ package enum HuggingFaceExport {
             switch format {
             case .fp32: try file.write(UnsafeRawBufferPointer(values))
             case .bf16:
-                let halves = Storage<UInt16>(count: tensor.count)
-                for index in 0..<tensor.count { halves.pointer[index] = rounded(values[index]) }
+                let halves = Storage<BFloat16>(count: tensor.count)
+                BFloat16.round(whole.pointer, into: halves.pointer, count: tensor.count)
                 try file.write(UnsafeRawBufferPointer(start: halves.pointer, count: 2 * tensor.count))
             }
         }
         try place.end(file)
-    }
-
-    /// The upper half of a number, rounded to the nearest, ties to even.
-    private static func rounded(_ value: Float) -> UInt16 {
-        let bits = value.bitPattern
-        return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
     /// W += scale · B·A. A [r, I], B [O, r], W [O, I] if `isTransposed`, else [I, O].

@@ -64,7 +64,7 @@ extension Trainer {
         kill(getpid(), signal)
     }
 
-    /// What this rank holds of what a bit is turned in.
+    /// The tensors, as far as this rank holds them, in which `--inject flip` may turn a bit.
     private func entries(_ injection: Injection) -> (all: [StateDictionary.Entry], count: Int) {
         let found = state.entries.filter { entry in
             entry.count > 0 && (injection.tensor.map { $0 == entry.key } ?? true)

@@ -28,7 +28,7 @@ package final class Resumption {
     /// Settings that are not the checkpoint's.
     private var overridden: [String] = []
     /// The newer checkpoints that are passed over, in words, on rank 0.
-    private var passed: [String] = []
+    package private(set) var passed: [String] = []
     /// What rank 0 is to tell.
     package var remarks: [String] { passed + overridden.map { "\($0) (--override)" } }
     private var open: CheckpointFolder

@@ -55,7 +55,7 @@ package final class RunRecorder {
         (folder, isClaimed) = try RunFolder.take(
             settings.folder, for: plan.name, overwrites: request.overwrites, resume: request.resume)
         checkpoint = settings.checkpoint
-        directory = settings.checkpoint?.path.map(RunFolder.absolute) ?? folder + "/" + RunFolder.checkpoints
+        directory = settings.checkpointFolder(of: folder)
         var manifest = RunManifest(
             plan: plan.name, identity: request.identity, program: request.program, steps: settings.steps,
             processes: request.processes, data: RunFolder.absolute(settings.data),
@@ -79,34 +79,40 @@ package final class RunRecorder {
         TerminationSignals.listen(first: checkpoint == nil ? nil : first) { record.interrupt() }
         guard let resume = request.resume, !request.overwrites || !resume.isEmpty else { return }
         do throws(TrainingError) {
-            candidates = try CheckpointList.resumable(
-                at: resume.isEmpty ? folder : RunFolder.absolute(resume), own: earlier, in: folder,
-                besides: earlier == nil ? nil : directory)
+            candidates = try Self.candidates(resume, plan: plan.name, earlier, in: folder, directory)
         } catch {
             record.discard()
             throw error
         }
+    }
+
+    /// The checkpoints that a run may go on from, the newest first; none: it begins.
+    /// - Parameters:
+    ///   - resume: what the user names; empty: the run's own folder.
+    ///   - earlier: the run that lies in the folder.
+    ///   - directory: the folder of the run's checkpoints.
+    private static func candidates(
+        _ resume: String, plan: String, _ earlier: RunManifest?, in folder: String, _ directory: String
+    ) throws(TrainingError) -> [String] {
+        let found = try CheckpointList.resumable(
+            at: resume.isEmpty ? folder : RunFolder.absolute(resume), own: earlier, in: folder,
+            besides: earlier == nil ? nil : directory)
+        if !found.isEmpty { return found }
+        if let reason = whyNoRun(resume, folder: folder) { throw .file(path: resume, reason: reason) }
         // Only a run that has saved nothing yet may begin again in its folder.
-        guard candidates.isEmpty else { return }
-        if let reason = Self.whyNoRun(resume, folder: folder) {
-            record.discard()
-            throw TrainingError.file(path: resume, reason: reason)
-        }
-        if let earlier, earlier.checkpoints.isEmpty, earlier.state == .finished || earlier.plan != plan.name {
-            record.discard()
-            throw TrainingError.file(
+        guard let earlier else { return [] }
+        guard earlier.checkpoints.isEmpty else {
+            throw .file(
                 path: folder,
-                reason:
-                    "holds a run of \(earlier.plan) (\(earlier.state.rawValue), \(earlier.stepsDone(in: folder)) of "
-                    + "\(earlier.steps) steps) that has saved no state to go on from; name another folder with --folder, or "
-                    + "replace that run with --overwrite")
+                reason: "the run's checkpoints are gone, or are weights alone, which earlier releases saved; "
+                    + "--overwrite begins again")
         }
-        guard earlier?.checkpoints.isEmpty == false else { return }
-        record.discard()
-        throw TrainingError.file(
+        guard earlier.state == .finished || earlier.plan != plan else { return [] }
+        throw .file(
             path: folder,
-            reason: "the run's checkpoints are gone, or are weights alone, which earlier releases saved; "
-                + "--overwrite begins again")
+            reason: "holds a run of \(earlier.plan) (\(earlier.state.rawValue), \(earlier.stepsDone(in: folder)) of "
+                + "\(earlier.steps) steps) that has saved no state to go on from; name another folder with --folder, or "
+                + "replace that run with --overwrite")
     }
 
     /// Why there can be no run at a path that was named to go on from; nil: there is one, or the run's own folder, which may be

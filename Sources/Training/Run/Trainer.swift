@@ -35,7 +35,7 @@ package final class Trainer {
     package internal(set) var turnedBits: [TurnedBit] = []
     /// Steps so far whose loss or gradients were no numbers.
     package var skippedSteps = 0
-    /// Those of them that came one after the other, the last step included.
+    /// Skipped steps that came one after the other, up to the last step; 0 if that was not skipped.
     private var skippedInARow = 0
     /// Whether this rank was asked to save and leave.
     package var isAskedToStop = false
@@ -177,8 +177,8 @@ package final class Trainer {
     /// - Returns: what was healed.
     /// - Throws: `TrainingError.corrupted` on every rank if anything else was wrong.
     package func confirmState() throws -> [StateFault] {
-        integrity.keepForComparison()
         let wrong = integrity.changed()
+        integrity.keepForComparison()
         let mine = [Int64(wrong.count)] + integrity.votes
         let all = try world.allGather(mine)
         let faults = try heal(

@@ -23,8 +23,17 @@ struct TokenizeCommand: ParsableCommand {
             """,
         subcommands: [Train.self, Prepare.self, Show.self])
 
-    /// A tokenizer by name, or the error about its file.
-    static func tokenizer(_ name: String) throws -> Tokenizer { try Tokenizer.read(name) }
+    /// The rule that an option names.
+    /// - Throws: the exit code of bad input, after a line that names the known rules.
+    private static func choice<Rule: CaseIterable & RawRepresentable<String>>(
+        _ word: String, of option: String
+    ) throws -> Rule {
+        if let rule = Rule(rawValue: word) { return rule }
+        let known = Rule.allCases.map(\.rawValue)
+        let near = Wording.didYouMean(word, among: known)
+        throw Failure.input(
+            "\(option) is \(word); it takes \(Wording.alternatives(known))" + (near.isEmpty ? "" : "; " + near))
+    }
 
     /// Megabytes a second.
     static func speed(_ bytes: Int, _ seconds: Double) -> Double { seconds > 0 ? Double(bytes) / seconds / 1e6 : 0 }
@@ -74,12 +83,7 @@ struct TokenizeCommand: ParsableCommand {
         }
 
         mutating func run() throws {
-            guard let rule = SplittingRule(rawValue: rules) else {
-                let known = SplittingRule.allCases.map(\.rawValue)
-                let near = Wording.didYouMean(rules, among: known)
-                throw Failure.input(
-                    "--rules is \(rules); it takes \(Wording.alternatives(known))" + (near.isEmpty ? "" : "; " + near))
-            }
+            let rule: SplittingRule = try TokenizeCommand.choice(rules, of: "--rules")
             let special = special.split(separator: ",").map(String.init)
             guard (257...Tokenizer.most).contains(vocab.value) else {
                 throw Failure.input("--vocab is \(vocab); it takes 257 to \(Tokenizer.most): every byte is a token")
@@ -117,7 +121,7 @@ struct TokenizeCommand: ParsableCommand {
                     "the text gives \(Figures.grouped(result.vocabulary.count)) tokens: no pair is left that occurs often enough"
                 )
             }
-            // What the tokenizer makes of the beginning of its own text.
+            // The beginning of its own text is encoded, to print tokens a byte.
             let sample = files.first { $0.count > 0 }?.withBytes { Array($0.prefix(8 << 20)) } ?? []
             let tokens = try Tokenizer.parse(content, name: out).encode(sample).count
             let document = Document(
@@ -186,18 +190,12 @@ struct TokenizeCommand: ParsableCommand {
         }
 
         mutating func run() throws {
-            guard let rule = DocumentRule(rawValue: documents) else {
-                let known = DocumentRule.allCases.map(\.rawValue)
-                let near = Wording.didYouMean(documents, among: known)
-                throw Failure.input(
-                    "--documents is \(documents); it takes \(Wording.alternatives(known))"
-                        + (near.isEmpty ? "" : "; " + near))
-            }
+            let rule: DocumentRule = try TokenizeCommand.choice(documents, of: "--documents")
             let threads = workers?.value ?? Cores.physical()
             guard (1...1024).contains(threads) else {
                 throw Failure.input("--workers is \(threads); it takes 1 to 1024")
             }
-            var preparation = Preparation(tokenizer: try TokenizeCommand.tokenizer(tokenizer), rule: rule)
+            var preparation = Preparation(tokenizer: try Tokenizer.read(tokenizer), rule: rule)
             preparation.key = key
             preparation.workers = threads
             preparation.addsSpecial = special
@@ -294,7 +292,7 @@ struct TokenizeCommand: ParsableCommand {
         }
 
         mutating func run() throws {
-            let tokenizer = try TokenizeCommand.tokenizer(tokenizer)
+            let tokenizer = try Tokenizer.read(tokenizer)
             var bytes: [UInt8] = []
             if let text {
                 bytes = Array(text.utf8)

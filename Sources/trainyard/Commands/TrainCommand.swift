@@ -168,11 +168,7 @@ struct TrainCommand: ParsableCommand {
             Console.error(file + "mpirun: " + reason.text + used)
             return ExitCode(reason.isInput ? Failure.badInput : Failure.failedWhileRunning)
         }
-        let reason =
-            ending.wasInterrupted
-            ? "interrupted"
-            : ending.code > 128
-                ? "signal \(ending.code - 128) ended a rank or mpirun" : "a rank failed (exit code \(ending.code))"
+        let reason = ending.wasInterrupted ? "interrupted" : SupervisedRun.words(ofCode: ending.code)
         Console.error("the run stopped before its end: \(reason)" + used)
         return ExitCode(Failure.failedWhileRunning)
     }

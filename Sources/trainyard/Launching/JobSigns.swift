@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Plans
 
-/// What the stream of a job shows of its ranks: which answer, and how they ended.
+/// The ranks of a job as its standard error shows them: which answer, and how they ended.
 struct JobSigns {
     /// The last beat of every rank, and when it came.
     private(set) var beats: [Int: (beat: LauncherBeat, time: Double)] = [:]
@@ -86,9 +86,6 @@ struct JobSigns {
         return beats.values.filter { $0.beat.host == host }.map(\.beat.process)
     }
 
-    static func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
+    /// Seconds since some moment of the past, this machine's own.
+    static func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
 }

@@ -22,7 +22,7 @@ struct Launcher {
         var output: Data
         /// mpirun's reason for a failure, where no rank gave one.
         var reason: LauncherOutput.Reason?
-        /// What the job showed of its ranks.
+        /// The ranks' signs of life and their ends, as standard error has shown them.
         var signs = JobSigns()
     }
 

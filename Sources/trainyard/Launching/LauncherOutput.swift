@@ -35,7 +35,7 @@ final class LauncherOutput: Sendable {
         }
     }
 
-    /// What the stream has shown of the ranks so far.
+    /// The ranks' signs of life and their ends so far.
     var signs: JobSigns { state.withLock { $0.signs } }
 
     /// Notes which ranks have stopped answering.
@@ -63,7 +63,7 @@ final class LauncherOutput: Sendable {
         private var rankSpoke = false
         /// The bytes since the beginning of what may be a beat.
         private var beat: Data?
-        /// What the ranks have shown of themselves.
+        /// The ranks' signs of life and their ends.
         var signs = JobSigns()
 
         /// Takes in a part of the stream.

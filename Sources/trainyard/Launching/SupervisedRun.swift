@@ -91,9 +91,12 @@ struct SupervisedRun {
 
     /// How a start ended, in words.
     static func words(_ ended: Launcher.Ending) -> String {
-        ended.signs.words ?? ended.reason.map { "mpirun: \($0.text)" }
-            ?? (ended.code > 128
-                ? "signal \(ended.code - 128) ended a rank or mpirun" : "a rank failed (exit code \(ended.code))")
+        ended.signs.words ?? ended.reason.map { "mpirun: \($0.text)" } ?? words(ofCode: ended.code)
+    }
+
+    /// How a start ended of which nobody said why.
+    static func words(ofCode code: Int32) -> String {
+        code > 128 ? "signal \(code - 128) ended a rank or mpirun" : "a rank failed (exit code \(code))"
     }
 
     // MARK: what a new start can cure
@@ -140,10 +143,10 @@ struct SupervisedRun {
     private func hasSaved(_ manifest: RunManifest) -> Bool {
         if !manifest.checkpoints.isEmpty { return true }
         struct Owner: Decodable { var run: String }
-        let folder = settings.checkpoint?.path.map(RunFolder.absolute) ?? records + "/" + RunFolder.checkpoints
+        let folder = settings.checkpointFolder(of: records)
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         return names.filter { $0.hasPrefix("step-") }.contains { name in
-            let text = FileManager.default.contents(atPath: folder + "/" + name + "/checkpoint.json")
+            let text = FileManager.default.contents(atPath: folder + "/" + name + "/" + RunFolder.checkpointManifest)
             let owner = text.flatMap { try? JSONDecoder().decode(Owner.self, from: $0) }
             return owner != nil && owner?.run == manifest.run
         }
