@@ -94,6 +94,13 @@ struct ResumeTests {
             : try BuiltProgram("trainyard-train").start(processes: 2, arguments, in: job.folder)
         defer { running.terminate() }
         let ranks = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
+        for rank in ranks {
+            // A handler on the thread that computes would write into memory that oneDNN's products use.
+            let blocked = try #require(Leftovers.blockedSignals(ofFirstThreadOf: rank))
+            for number in [SIGTERM, SIGUSR2] {
+                #expect(blocked & 1 << UInt64(number - 1) != 0, "signal \(number) of \(rank)")
+            }
+        }
         #expect(kill(byLauncher ? running.processIdentifier : ranks[1], signal) == 0)
         try #require(Leftovers.ends(running, withinSeconds: 20))
         #expect(running.terminationStatus == 75)

@@ -253,6 +253,12 @@ enum Leftovers {
         throw CocoaError(.fileNoSuchFile)
     }
 
+    /// The signals that a process's first thread does not take, a bit each; nil where the process is gone.
+    static func blockedSignals(ofFirstThreadOf process: pid_t) -> UInt64? {
+        let text = try? String(contentsOfFile: "/proc/\(process)/task/\(process)/status", encoding: .utf8)
+        return text?.firstMatch(of: /SigBlk:\s*([0-9a-f]+)/).flatMap { UInt64($0.1, radix: 16) }
+    }
+
     static func ends(_ process: Process, withinSeconds seconds: Int) -> Bool {
         for _ in 0..<seconds * 10 where process.isRunning { usleep(100_000) }
         return !process.isRunning

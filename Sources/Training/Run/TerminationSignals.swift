@@ -4,7 +4,8 @@ internal import Synchronization
 /// What a process does when it is asked to end.
 ///
 /// A signal handler may do next to nothing. It passes the signal's number on to a thread, which asks the run to stop, or runs a
-/// last function and then ends the process by that signal.
+/// last function and then ends the process by that signal. No handler runs on a thread that computes: oneDNN 2.6 keeps data of a
+/// product below the stack pointer, where the system writes a handler's frame, and what it then writes is anybody's memory.
 package enum TerminationSignals {
     /// The end of a pipe that the handler writes to; -1 while nobody listens.
     private static let pipeEnd = Atomic<Int32>(-1)
@@ -17,7 +18,8 @@ package enum TerminationSignals {
     /// From now on signals do nothing: the run has saved its state and is about to leave.
     package static func leave() { leaving.store(true, ordering: .sequentiallyConsistent) }
 
-    /// From now on, calls `last` on a thread of its own before SIGINT, SIGTERM or SIGHUP ends this process. Called once.
+    /// From now on, calls `last` on a thread of its own before SIGINT, SIGTERM or SIGHUP ends this process. Called once, by the
+    /// thread that computes: other threads take the signals from now on.
     /// - Parameter first: called at the first signal, which then only sets `isAsked`: the run can save its state and leave. nil:
     ///   the first signal ends the process.
     package static func listen(first: (@Sendable () -> Void)? = nil, last: @escaping @Sendable () -> Void) {
@@ -43,11 +45,14 @@ package enum TerminationSignals {
             signal(Int32(number), SIG_DFL)
             kill(getpid(), Int32(number))
         }
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
         // mpirun passes SIGUSR2 on without an end of its own: only a run that can save understands it.
         for number in [SIGINT, SIGTERM, SIGHUP] + (first == nil ? [] : [SIGUSR2]) {
             var old = sigaction()
             // Signals that `nohup` ignores stay ignored.
             guard sigaction(number, nil, &old) == 0, !isIgnored(old) else { continue }
+            sigaddset(&blocked, number)
             signal(number) { number in
                 let saved = errno
                 var byte = UInt8(truncatingIfNeeded: number)
@@ -55,6 +60,8 @@ package enum TerminationSignals {
                 errno = saved
             }
         }
+        // Threads that this one makes inherit this. The thread above was made before.
+        pthread_sigmask(SIG_BLOCK, &blocked, nil)
     }
 
     /// From now on signals end this process at once, as without `listen`.
