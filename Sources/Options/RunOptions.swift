@@ -6,7 +6,7 @@ package import Reading
 /// Changes to a plan's `train` section, and the places of a run's records: the options of
 /// `trainyard train`, which passes them on, and of `trainyard-train`.
 package struct RunOptions: ParsableArguments {
-    @Option(help: "Text to train on, instead of the plan's train.data.")
+    @Option(help: "Text or file of tokens to train on, instead of the plan's train.data.")
     package var data: String?
 
     @Option(help: "Steps to train, instead of the plan's train.steps.")
@@ -143,7 +143,7 @@ package struct RunOptions: ParsableArguments {
     ) -> RunFiles {
         var files = RunFiles(plan: plan, sources: sources, settings: settings)
         if let data {
-            files.settings.data = data
+            files.settings.train(on: data)
             files.namesData = true
         }
         files.folder = folder(settings, name: name)

@@ -34,7 +34,7 @@ package enum RegularFile {
 
 /// A regular file mapped into memory, unmapped when the last user goes. An empty file has no bytes.
 ///
-/// The file must not be cut while it is mapped: reading behind its new end would end the process.
+/// The file must not be cut while it is mapped: reading behind its new end ends the process (`MappedFault`).
 package final class MappedFile: @unchecked Sendable {
     package let path: String
     /// Read only, and valid as long as the object lives, which a use of the bytes alone does not see to: `withBytes` does.
@@ -69,6 +69,7 @@ package final class MappedFile: @unchecked Sendable {
             throw .system(String(cString: strerror(errno)))
         }
         bytes = UnsafeRawBufferPointer(start: address, count: count)
+        MappedFault.add(bytes, path)
     }
 
     package var count: Int { bytes.count }
@@ -82,6 +83,7 @@ package final class MappedFile: @unchecked Sendable {
     }
 
     deinit {
+        MappedFault.remove(bytes)
         if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
     }
 }

@@ -19,6 +19,8 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case text(path: String, reason: String)
     /// The text has fewer tokens than one sequence and its targets need.
     case textTooShort(path: String, tokens: Int, needed: Int)
+    /// A file of the corpus that cannot be used, or does not go with the plan.
+    case corpus(PlanProblem)
     /// A weights file that does not hold the weights of the plan's model.
     case weights(path: String, reason: String)
     /// Weights of a model that computes something else than the plan's.
@@ -65,7 +67,7 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         case .otherWeights(let path, let field, let theirs, let ours):
             "\(path): \(field) is \(theirs) for these weights and \(ours) in the plan; "
                 + "state theirs in the plan (a folder gives all: model: {hf: FOLDER}), or start from other weights"
-        case .configuration(let problem): problem.description
+        case .configuration(let problem), .corpus(let problem): problem.description
         case .processCount(let actual, let needed, let layout):
             "started as \(actual) process\(actual == 1 ? "" : "es"), the plan's layout needs \(needed) (\(layout)); "
                 + "run mpirun -n \(needed), or change the layout"

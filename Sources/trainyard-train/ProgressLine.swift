@@ -71,13 +71,17 @@ final class ProgressLine {
         elapsed += report.seconds
         let done = report.step + 1
         let pause = rewrites ? 0.1 : 5
-        guard done == steps || done == 1 || elapsed - lastPrinted >= pause else { return }
+        let validation = report.validation.map { validation in
+            "  validation \(Figures.fixed(validation.loss, 4)), perplexity \(Figures.fixed(validation.perplexity, 2))"
+                + (validation.bitsPerByte.map { ", \(Figures.fixed($0, 3)) bits/byte" } ?? "")
+        }
+        guard done == steps || done == 1 || validation != nil || elapsed - lastPrinted >= pause else { return }
         lastPrinted = elapsed
         let left = elapsed / Double(done) * Double(steps - done)
         let loss = report.isSkipped ? "no number" : Figures.fixed(report.loss, 4)
         let line =
             "step \(done)/\(steps)  loss \(loss)  \(Int(saturating: report.tokensPerSecond)) tokens/s  "
-            + "bubble \(Figures.percent(report.bubble))  \(Figures.clock(left)) left"
+            + "bubble \(Figures.percent(report.bubble))  \(Figures.clock(left)) left" + (validation ?? "")
         put(rewrites ? "\r\u{1B}[2K" + line : line + "\n")
     }
 

@@ -25,6 +25,7 @@ struct RunCommand: ParsableCommand {
         LeftoverJobFiles.noteJobAndRemoveOthers()
         var isStopped = false
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
+            MappedFault.endProcess(saying: "trainyard-train: rank \(world.communicator.rank): ")
             do {
                 var run = TrainingRun(
                     planPath: plan, options: options, timelinePath: timeline, world: world.communicator)

@@ -15,7 +15,7 @@ extension TrainingRun {
         }
         guard
             let resumption = try Resumption(
-                records?.run.ownCheckpoints ?? [], plan: trainer.plan, settings: trainer.settings, text: trainer.text,
+                records?.run.ownCheckpoints ?? [], plan: trainer.plan, settings: trainer.settings, text: trainer.corpus,
                 isOverriding: true, world: world)
         else { throw TrainingError.corrupted(faults) }
         let outcome = try resumption.load(into: trainer)

@@ -48,7 +48,9 @@ struct TrainingRun {
             throw TrainingError.unsupported(
                 field: "layout", value: "auto", reason: "a real run needs a layout map; `trainyard plan` finds one")
         }
-        if let data = options.data { settings.data = data }
+        if let data = options.data { settings.train(on: data) }
+        // Checkpoints name the tokenizer for those who use them elsewhere.
+        if settings.tokenizer != "bytes" { settings.tokenizer = RunFolder.absolute(settings.tokenizer) }
         if let steps = options.steps {
             guard Bounds.steps.contains(steps.value) else {
                 throw ValidationError("--steps: \(steps) is not a positive number of steps")
@@ -65,7 +67,7 @@ struct TrainingRun {
         guard try joins(layout, insteadOf: stated) else { return false }
         try Trainer.check(plan: plan, layout: layout, processes: world.size)
         try checkInjections()
-        let text = try Trainer.text(plan: plan, settings: settings)
+        let text = try Trainer.corpus(plan: plan, settings: settings)
         try identity.agree(on: text, over: world)
         guard plan.precision != .bf16 || BFloat16.isSupported else {
             throw TrainingError.unsupported(
@@ -83,7 +85,7 @@ struct TrainingRun {
         do {
             let resumption = try resumption(recorder, plan, settings, text)
             trainer = try Trainer(
-                plan: plan, layout: layout, settings: settings, world: world, text: text, fills: resumption == nil)
+                plan: plan, layout: layout, settings: settings, world: world, corpus: text, fills: resumption == nil)
             trainer.injections = options.inject
             try trainer.checkInjections()
             if settings.checkpoint != nil {
@@ -183,7 +185,7 @@ struct TrainingRun {
 
     /// Collective. The checkpoint that the run goes on from; nil: it begins.
     private func resumption(
-        _ recorder: RunRecorder?, _ plan: Plan, _ settings: TrainSettings, _ text: TextData
+        _ recorder: RunRecorder?, _ plan: Plan, _ settings: TrainSettings, _ text: Corpus
     ) throws -> Resumption? {
         guard let path = options.resume(settings) else { return nil }
         let found = try Resumption(
@@ -274,7 +276,7 @@ struct TrainingRun {
         defer { progress.enter(.ending) }
         for step in min(start, settings.steps)..<settings.steps {
             trainer.isAskedToStop = TerminationSignals.isAsked
-            let report: StepReport
+            var report: StepReport
             do {
                 report = try trainer.step(step)
             } catch {
@@ -285,6 +287,7 @@ struct TrainingRun {
                 throw error
             }
             done = step + 1
+            if settings.validates(after: done) { report.validation = try trainer.validate() }
             // Its loss was a number with the weights that it began with.
             if !report.isSkipped { sound = step }
             spent.steps += report.seconds

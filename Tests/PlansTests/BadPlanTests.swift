@@ -162,6 +162,15 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         ("tokenizer: gpt2", "must be bytes"), ("seed: -1", "train.seed: must be a whole number from 0"),
         ("checkpoint: {every: 0}", "train.checkpoint.every: must be"),
         ("stateCheck: {every: 0}", "train.stateCheck.every: must be"), ("stateCheck: {often: 1}", "train.stateCheck"),
+        ("tokenizer: 5", "must be bytes, or the path"), ("documents: mixed", "must be joined, packed or apart"),
+        ("endOfDocument: 3", "ends documents, and they are joined"),
+        ("validation: {}", "train.validation: must say what is held out"),
+        ("validation: {share: 2}", "train.validation.share: must be at most 0.99"),
+        ("validation: {share: 0}", "train.validation.share: must be above 0"),
+        ("validation: {share: 0.1, data: b.txt}", "both say what is held out"),
+        ("validation: {share: 0.1, every: 0}", "train.validation.every: must be"),
+        ("validation: {share: 0.1, batches: 0}", "train.validation.batches: must be"),
+        ("validation: {data: []}", "train.validation.data: must name a file"),
         ("maxSkippedSteps: -1", "train.maxSkippedSteps"), ("clip: -1", "must be at least 0"),
         ("minLearningRate: 1", "must not exceed learningRate"), ("stepz: 5", "did you mean 'steps'?"),
     ])
@@ -175,6 +184,24 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
               \(line)
             """)
         #expect(lines.contains { $0.contains(said) }, "\(lines)")
+    }
+
+    @Test(arguments: [
+        ("[]", "train.data: must name a file at least"), ("{path: a.txt}", "train.data: must be a file, or a list"),
+        ("[{weight: 1}]", "train.data[0].path: is missing"), ("[a.txt, [b.txt]]", "train.data[1]: must be a map"),
+        ("[{path: a.txt, weight: -1}]", "train.data[0].weight: must be at least 0"),
+        ("[{path: a.txt, weight: .nan}]", "train.data[0].weight: must be a finite number"),
+        ("[{path: a.txt, weight: 0}, {path: b.txt, weight: 0}]", "train.data: has weights whose sum is 0"),
+        ("[{path: a.txt, wait: 1}]", "train.data[0].wait: unknown key"),
+    ])
+    func saysWhatIsWrongWithACorpus(_ data: String, _ said: String) {
+        let lines = PlanText.problems(
+            """
+            model: {family: gpt, layers: 1, hidden: 8, heads: 1, vocab: 256, sequence: 8}
+            batch: 2
+            train: {steps: 3, data: \(data)}
+            """)
+        #expect(lines.count == 1 && lines[0].contains(said), "\(lines)")
     }
 
     @Test func everyProblemIsReportedAtOnceInTheOrderOfTheFile() {

@@ -157,6 +157,30 @@ import Plans
         #expect(try PlanText.read(unchecked.yaml(library: Checkout.library)).train?.stateCheck == 0)
     }
 
+    @Test func corporaAreReadAndWritten() throws {
+        let plan = try PlanText.read(
+            """
+            model: {family: gpt, layers: 1, hidden: 8, heads: 1, vocab: 256, sequence: 8}
+            batch: 2
+            train:
+              data: [{path: a.txt, weight: 0.75}, b.bin]
+              steps: 3
+              tokenizer: some/tokenizer.json
+              documents: packed
+              endOfDocument: 7
+              validation: {share: 5 %, every: 10, batches: 3}
+            """)
+        let again = try PlanText.read(plan.yaml(library: Checkout.library))
+        for train in [plan.train, again.train] {
+            let train = try #require(train)
+            #expect(train.files == [.init(path: "a.txt", weight: 0.75), .init(path: "b.bin")])
+            #expect(train.tokenizer == "some/tokenizer.json")
+            #expect(train.documents == .packed && train.endOfDocument == 7)
+            #expect(train.validation == TrainSettings.Validation(share: 0.05, every: 10, batches: 3))
+            #expect((1...30).filter(train.validates) == [3, 10, 20, 30])
+        }
+    }
+
     @Test func trainingDefaultsAreTheUsualOnes() throws {
         let plan = try PlanText.read(
             """

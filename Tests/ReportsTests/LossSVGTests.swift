@@ -16,6 +16,14 @@ import Testing
         #expect(points.map { $0[1] }.max() == points[3][1])
     }
 
+    @Test func aValidationIsACurveWithALegend() throws {
+        let svg = LossSVG.drawing([4, 3, 3.5, 2], validation: [(1, 4.5), (3, 3), (3, .nan)], title: "t")
+        #expect(svg.contains(">training<") && svg.contains(">validation<"))
+        #expect(svg.matches(of: #/<circle/#).count == 2 && svg.matches(of: #/<polyline/#).count == 2)
+        #expect(!svg.contains("nan"))
+        #expect(!LossSVG.drawing([4, 3], title: "t").contains("training"))
+    }
+
     @Test(arguments: [[], [1.0], [.nan, .infinity], [2, .nan, 1]]) func whatCannotBeDrawnIsLeftOut(losses: [Double]) {
         let svg = LossSVG.drawing(losses, title: "t")
         #expect(!svg.contains("nan") && !svg.contains("inf"))

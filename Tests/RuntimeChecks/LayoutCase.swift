@@ -19,6 +19,8 @@ struct LayoutCase {
         case frozen, packed
         /// Llama with adapters and packed documents.
         case adaptedPacked
+        /// Llama whose sequences hold one document each, and padding.
+        case apart
 
         var model: Model {
             func tuned(_ shape: Shape, _ tuning: Tuning) -> Model {
@@ -36,6 +38,7 @@ struct LayoutCase {
                 var model = self == .packed ? Shape.tied.model : Shape.adapted.model
                 model.documents = Documents(lengths: [Documents.Length(tokens: 5)])
                 return model
+            case .apart: return Self.grouped.model
             case .normedGPT: return Self.untied.model.normingHeads
             case .normed: return Self.grouped.model.normingHeads
             default: break
@@ -54,13 +57,13 @@ struct LayoutCase {
                 Model(
                     family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: self == .llama ? 4 : 2, ffn: 48,
                     mlp: self == .llama ? .swiglu : .geglu, vocab: 128, sequence: 16)
-            case .adaptedGPT, .adapted, .frozen, .packed, .adaptedPacked, .normedGPT, .normed:
+            case .adaptedGPT, .adapted, .frozen, .packed, .adaptedPacked, .normedGPT, .normed, .apart:
                 preconditionFailure("\(self) is made of another shape")
             }
         }
 
         /// The token that ends a document of a packed shape.
-        var endOfDocument: Int? { self == .packed || self == .adaptedPacked ? 40 : nil }
+        var endOfDocument: Int? { [.packed, .adaptedPacked, .apart].contains(self) ? 40 : nil }
     }
 
     let name: String
@@ -89,7 +92,7 @@ struct LayoutCase {
 
     static let all =
         schedules + emptyStages + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts
-        + cutExperts + mixedPrecision + headNorms + optimizers + tuned
+        + cutExperts + mixedPrecision + headNorms + optimizers + tuned + apart
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in

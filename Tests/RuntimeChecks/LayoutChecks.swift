@@ -14,6 +14,8 @@ final class LayoutChecks {
     /// What a run left.
     struct Record {
         var losses: [Double] = []
+        /// The loss on text that is not trained on, after the second step.
+        var validation = 0.0
         var norms: [Double] = []
         var weights: [UInt8] = []
 
@@ -117,7 +119,10 @@ final class LayoutChecks {
     ) throws -> Record {
         let trainer = try makeTrainer(reference, layout, group, sharesMemory: sharesMemory)
         var record = Record()
-        for step in 0..<Self.steps { record.add(try trainer.step(step)) }
+        for step in 0..<Self.steps {
+            record.add(try trainer.step(step))
+            if step == 1 { record.validation = try trainer.validate()?.loss ?? .nan }
+        }
         try takeWeights(of: trainer, group, into: &record)
         return record
     }
@@ -137,6 +142,10 @@ final class LayoutChecks {
             data: folder["text"], order: .sequential, steps: Self.steps, learningRate: 1e-3,
             schedule: .constant, epsilon: 1e-6, clip: 1, seed: 3)
         settings.endOfDocument = reference.shape.endOfDocument
+        if reference.shape == .apart { settings.documents = .apart }
+        // The same text: what is trained on stays as it is.
+        settings.validation = TrainSettings.Validation(
+            files: [TrainSettings.CorpusFile(path: folder["text"])], every: 2, batches: 1)
         settings.checkpoint = checkpoint
         let cluster = try Cluster.read("a100-80g-sxm")
         var layout = layout
@@ -164,6 +173,7 @@ final class LayoutChecks {
         let loss = Self.difference(record.losses, reference.losses)
         let norm = Self.difference(record.norms, reference.norms)
         let weight = Self.distance(record.weights, reference.weights)
+        let validation = Self.difference([record.validation], [reference.validation])
         let same = record.weights == reference.weights && record.losses == reference.losses
         // Rounded or not, the model learns nearly the same.
         let plain = references.first {
@@ -171,13 +181,13 @@ final class LayoutChecks {
         }?.value
         let learns = check.precision == .fp32 || plain.map { Self.difference(record.losses, $0.losses) <= 0.01 } ?? true
         let agrees =
-            [loss, norm].allSatisfy { $0 <= Self.tolerance(check.precision) }
+            [loss, norm, validation].allSatisfy { $0 <= Self.tolerance(check.precision) }
             && weight <= Self.weightTolerance(check) && (same || !check.isBitIdentical)
             && learns
         func short(_ value: Double) -> String { String(format: "%.1e", value) }
         print(
             "\(agrees ? "ok     " : "DIFFERS")  \(check.name): loss \(short(loss)), norm \(short(norm)), "
-                + "weights \(short(weight))" + (same ? ", to the bit" : ""))
+                + "validation \(short(validation)), weights \(short(weight))" + (same ? ", to the bit" : ""))
         return agrees
     }
 

@@ -153,7 +153,7 @@ extension LayoutChecks {
 
     /// Begins to save the state after `steps` steps.
     func save(_ trainer: Trainer, after steps: Int, at path: String, _ group: Communicator) throws {
-        let text = trainer.text
+        let text = trainer.corpus
         let manifest = CheckpointManifest(
             step: steps, run: "checks", program: "runtime-checks", saved: Date(), plan: "check", planText: "",
             model: trainer.plan.model, precision: trainer.plan.precision, optimizer: trainer.plan.optimizer,
@@ -168,7 +168,7 @@ extension LayoutChecks {
     func load(_ paths: [String], into trainer: Trainer, _ group: Communicator) throws -> Resumption.Outcome {
         guard
             let resumption = try Resumption(
-                group.rank == 0 ? paths : [], plan: trainer.plan, settings: trainer.settings, text: trainer.text,
+                group.rank == 0 ? paths : [], plan: trainer.plan, settings: trainer.settings, text: trainer.corpus,
                 isOverriding: false, world: group)
         else { throw ChecksFailed(count: 1) }
         return try resumption.load(into: trainer)

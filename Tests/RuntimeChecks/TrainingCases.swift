@@ -78,4 +78,15 @@ extension LayoutCase {
         LayoutCase("bf16 tensor 2 sequence", .tied, Layout(tensor: 2, sequenceParallel: true), precision: .bf16),
         LayoutCase("bf16 data 2 parameters", .shared, Layout(data: 2, sharding: .parameters), precision: .bf16),
     ]
+
+    /// The mean is over the tokens of all ranks that another follows, however many of them a rank has.
+    static let apart: [LayoutCase] = [
+        LayoutCase("pipeline 2", .apart, Layout(pipeline: 2), bits: true),
+        LayoutCase("data 4 parameters", .apart, Layout(data: 4, sharding: .parameters)),
+        LayoutCase("tensor 2 sequence", .apart, Layout(tensor: 2, sequenceParallel: true)),
+        LayoutCase("context 2 zb-h1", .apart, Layout(pipeline: 2, context: 2, schedule: .zeroBubbleH1)),
+        LayoutCase(
+            "tensor 2 data 2 dualpipe", .apart,
+            Layout(data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe)),
+    ]
 }

@@ -5,14 +5,25 @@
 ///     mpirun -n 4 --oversubscribe runtime-checks flip [PART OF A NAME]
 ///     mpirun -n 4 --oversubscribe runtime-checks damage [NUMBER]
 ///
+/// `runtime-checks cut FILE` maps a file, cuts it and reads it, which ends the process with a line.
+///
 /// With `resume` it interrupts runs, and goes on in the same layout (the same to the bit) and in others. With `flip` it turns
 /// bits of weights and moments, which the runs have to notice and heal. With `damage` it spoils checkpoints, 40 or as many as
 /// are asked for, and goes on.
 /// Prints a line a layout and exits 0 if all agree. Started once for all layouts: starting MPI takes longer than a run.
+internal import Foundation
 internal import MPI
+internal import Reading
 
 let filter = CommandLine.arguments.dropFirst().first ?? ""
 let code = runRank(program: "runtime-checks") { world in
+    if filter == "cut", let path = CommandLine.arguments.dropFirst(2).first {
+        MappedFault.endProcess(saying: "runtime-checks: ")
+        let file = try MappedFile(path: path)
+        guard truncate(path, 0) == 0 else { throw ChecksFailed(count: 0) }
+        print(file.withBytes { $0.reduce(0) { $0 &+ Int($1) } })
+        return
+    }
     let checks = try LayoutChecks(world: world.communicator)
     let part = CommandLine.arguments.dropFirst(2).first ?? ""
     func chosen(_ cases: [ResumeCase]) -> [ResumeCase] {

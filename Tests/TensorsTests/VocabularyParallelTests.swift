@@ -35,7 +35,8 @@ import Testing
             VectorMath.add(into: chosen.pointer, from: ownChosen.pointer, count: rows)
         }
         let loss = VocabularyParallelCrossEntropy.loss(
-            maxima: maxima.pointer, sums: sums.pointer, targetLogits: chosen.pointer, rows: rows)
+            maxima: maxima.pointer, sums: sums.pointer, targetLogits: chosen.pointer, targets: targets,
+            rows: rows)
         #expect(abs(loss - expected) <= 1e-6 * max(1, abs(expected)))
         for (shard, piece) in pieces.enumerated() {
             VocabularyParallelCrossEntropy.gradient(

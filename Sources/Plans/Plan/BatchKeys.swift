@@ -64,6 +64,22 @@ struct BatchKeys {
         return lengths.isEmpty ? nil : Documents(lengths: lengths.sorted { $0.tokens < $1.tokens })
     }
 
+    /// Gives a run the token that ends documents, and reports what its own keys say otherwise.
+    func checkDocuments(_ train: inout TrainSettings?) {
+        guard documents != nil else { return }
+        if let rule = train?.documents, rule != .packed {
+            reader.report(
+                "packing", rule: "packs documents, and train.documents is \(rule.rawValue)", fix: "keep one of them")
+        }
+        guard let endOfDocument else { return }
+        if let other = train?.endOfDocument, other != endOfDocument {
+            reader.report(
+                "packing", rule: "endOfDocument is \(endOfDocument), and train.endOfDocument is \(other)",
+                fix: "keep one of them")
+        }
+        train?.endOfDocument = endOfDocument
+    }
+
     /// Reports what contradicts the model.
     func check(_ model: Model) {
         guard documents != nil else { return }

@@ -289,7 +289,7 @@ struct PlanReading {
         if !isTrained { plan.openKeys = Set(Plan.Default.allCases.filter { !reader.contains($0.rawValue) }) }
         if !isTrained, frameworks.named == nil, frameworks.assumed != nil { plan.openKeys.insert(.framework) }
         (plan.padding, plan.rampup, plan.run) = (batches.padding, batches.rampup, shares)
-        plan.train?.endOfDocument = batches.endOfDocument
+        batches.checkDocuments(&plan.train)
         (plan.statedRecipe, plan.hyperparameters) = (recipe, hyperparameters)
         if let base = hyperparameters?.rotaryBase, let own = model.rotaryBase, base != own {
             reader.report(

@@ -209,16 +209,30 @@ extension TrainSettings {
     /// The lines of the `train:` section. Paths of existing files are absolute, so that they hold in any folder.
     fileprivate var yaml: [String] {
         func path(_ path: String) -> String {
-            Plan.quoted(FileManager.default.fileExists(atPath: path) ? RunFolder.absolute(path) : path)
+            Plan.quoted(CorpusFile.exists(at: path) ? RunFolder.absolute(path) : path)
+        }
+        func list(_ files: [CorpusFile]) -> String {
+            "[\(files.map { "{path: \(path($0.path)), weight: \(Figures.plain($0.weight))}" }.joined(separator: ", "))]"
         }
         var lines = [
-            "data: \(path(data))", "steps: \(steps)", "tokenizer: \(tokenizer)", "order: \(order.rawValue)",
+            "data: \(corpus.map(list) ?? path(data))", "steps: \(steps)",
+            "tokenizer: \(tokenizer == "bytes" ? tokenizer : path(tokenizer))", "order: \(order.rawValue)",
             "learningRate: \(learningRate)", "minLearningRate: \(minLearningRate)", "warmup: \(warmup)",
             "schedule: \(schedule.rawValue)", "betas: [\(betas.map(\.description).joined(separator: ", "))]",
             "eps: \(epsilon)", "weightDecay: \(weightDecay)", "clip: \(clip.map(\.description) ?? "none")",
             "auxiliaryLoss: \(auxiliaryLoss)", "seed: \(seed)",
         ]
         if let momentum { lines.append("momentum: \(momentum)") }
+        if let documents {
+            lines.append("documents: \(documents.rawValue)")
+            if documents != .joined, let endOfDocument { lines.append("endOfDocument: \(endOfDocument)") }
+        }
+        if let validation {
+            lines.append("validation:")
+            if let share = validation.share { lines.append("  share: \(Figures.plain(share))") }
+            if let files = validation.files { lines.append("  data: \(list(files))") }
+            lines += ["  every: \(validation.every)", "  batches: \(validation.batches)"]
+        }
         if let folder { lines.append("folder: \(Plan.quoted(folder))") }
         if resume != .never { lines.append("resume: \(resume.rawValue)") }
         if let stateCheck {

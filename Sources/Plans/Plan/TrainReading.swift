@@ -1,23 +1,16 @@
-internal import Foundation
 internal import Reading
 
 /// Reads the `train:` section of a plan: the settings of a real run.
 enum TrainReading {
     static func read(_ plan: FieldReader, library: Library) -> TrainSettings? {
         guard let reader = plan.map("train") else { return nil }
-        let data = reader.text("data")
+        let files = CorpusReading(library).files("data", of: reader)
         reader.reportMissing("data", fix: "a text file, e.g. data: plans/data/corpus.txt")
         let steps = reader.count("steps", in: Bounds.steps)
         reader.reportMissing("steps", fix: "e.g. steps: 200")
-        var settings = TrainSettings(data: data ?? "", steps: steps ?? 1)
-
-        if let tokenizer = reader.text("tokenizer") {
-            settings.tokenizer = tokenizer
-            if tokenizer != "bytes" {
-                reader.report(
-                    "tokenizer", value: "'\(tokenizer)'", rule: "must be bytes, other tokenizers are not supported yet")
-            }
-        }
+        var settings = TrainSettings(data: files?.first?.path ?? "", steps: steps ?? 1)
+        if let files, reader.isList("data") { settings.corpus = files }
+        CorpusReading(library).readRest(of: reader, into: &settings)
         settings.order = reader.choice("order", of: TrainSettings.Order.self) ?? settings.order
         let rate = reader.number("learningRate", .plain, in: .leastNonzeroMagnitude...1e3)
         settings.learningRate = rate ?? settings.learningRate
@@ -60,11 +53,7 @@ enum TrainReading {
         settings.maxSkippedSteps = reader.count("maxSkippedSteps", in: 0...Bounds.steps.upperBound)
         reader.reportUnknownKeys()
 
-        guard let data, steps != nil else { return nil }
-        // A relative path means the working directory to the person typing, so that is tried before the plan file's
-        // folder.
-        settings.data = FileManager.default.fileExists(atPath: data) ? data : library.existing(data) ?? data
-        return settings
+        return files == nil || steps == nil ? nil : settings
     }
 
     private static func checkpoint(_ train: FieldReader) -> TrainSettings.Checkpoint? {

@@ -33,10 +33,15 @@ package struct RunFiles {
     /// Files that the run reads.
     package var read: [NamedPath] {
         let files = [
-            NamedPath("the plan", plan), NamedPath(namesData ? "--data" : "train.data", settings.data),
-            NamedPath("train.init", settings.initialWeights), NamedPath("--hostfile", hostfile),
+            NamedPath("the plan", plan), NamedPath("train.init", settings.initialWeights),
+            NamedPath("--hostfile", hostfile),
         ]
-        return files.compactMap(\.self) + initialFiles + sources.named
+        // A file may be named more than once.
+        var seen: Set<String> = []
+        let corpus = settings.readFiles.filter { seen.insert($0.path).inserted }.map { file in
+            NamedPath(namesData && file.key == "train.data" ? "--data" : file.key, file.path)
+        }
+        return files.compactMap(\.self) + corpus + initialFiles + sources.named
     }
 
     /// The files of weights that the run starts from, where it starts from a folder.

@@ -25,11 +25,14 @@ package struct StepMetrics: Hashable, Codable, Sendable {
     package var isSkipped = false
     /// Whether the loss is far above that of the steps before. In the log only where it is so.
     package var isSpike = false
+    /// Of the validation behind the step; nil: there was none.
+    package var validation: ValidationLoss?
 
     package enum CodingKeys: String, CodingKey {
         case step, loss, gradNorm, learningRate, seconds, tokensPerSecond, modelFLOPs, bubble, computeShare, peakBytes
         case isSkipped = "skipped"
         case isSpike = "spike"
+        case validationLoss, validationPerplexity, validationBitsPerByte
     }
 
     package init(
@@ -62,6 +65,11 @@ package struct StepMetrics: Hashable, Codable, Sendable {
         peakBytes = try values.decode([Double].self, forKey: .peakBytes)
         isSkipped = try values.decodeIfPresent(Bool.self, forKey: .isSkipped) ?? false
         isSpike = try values.decodeIfPresent(Bool.self, forKey: .isSpike) ?? false
+        if values.contains(.validationLoss) {
+            validation = ValidationLoss(
+                loss: try numberOrNone(.validationLoss),
+                bitsPerByte: try values.decodeIfPresent(Double.self, forKey: .validationBitsPerByte))
+        }
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -79,6 +87,13 @@ package struct StepMetrics: Hashable, Codable, Sendable {
         try values.encode(peakBytes, forKey: .peakBytes)
         if isSkipped { try values.encode(true, forKey: .isSkipped) }
         if isSpike { try values.encode(true, forKey: .isSpike) }
+        guard let validation else { return }
+        func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
+        try values.encode(finite(validation.loss), forKey: .validationLoss)
+        try values.encode(finite(validation.perplexity), forKey: .validationPerplexity)
+        if validation.bitsPerByte != nil {
+            try values.encode(finite(validation.bitsPerByte), forKey: .validationBitsPerByte)
+        }
     }
 
     /// The step's line of the log, with its line break.

@@ -47,10 +47,16 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         case auto
     }
 
-    /// Text file. A relative path is looked up in the working directory first, then in the plan file's directory.
+    /// The corpus, or its first file. A relative path is looked up in the working directory first, then in the plan file's
+    /// directory.
     package var data: String
-    /// The tokenizer's name. `bytes`, where each byte is a token, is the only one so far.
+    /// All files of the corpus, where the plan lists them; nil: `data` alone.
+    package var corpus: [CorpusFile]?
+    /// `bytes`, where each byte of a text is a token, or the path of a tokenizer's file or folder.
     package var tokenizer: String
+    /// What becomes of the ends of documents; nil: they are packed if the plan has `packing`, and joined if not.
+    package var documents: DocumentRule?
+    package var validation: Validation?
     package var order: Order
     package var steps: Int
     package var learningRate: Double
@@ -75,7 +81,7 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     /// The folder that the run owns. nil: `runs/NAME`, with a number appended if that is taken.
     package var folder: String?
     package var resume = Resume.never
-    /// The token that ends a document of a packed sequence; nil: sequences are not packed.
+    /// The token that ends a document; nil: the tokenizer's, if documents matter.
     package var endOfDocument: Int?
     /// Steps from one check of weights and moments for bits that changed by themselves to the next; 0: none. nil: every step.
     package var stateCheck: Int?

@@ -40,3 +40,20 @@ package struct Schedule: Hashable, Codable, Sendable {
         self.actions = actions
     }
 }
+
+extension Schedule {
+    /// The forwards alone, in the order in which each rank runs them. What they wait for comes no later than before.
+    package var forwards: Schedule {
+        var schedule = self
+        schedule.actions = actions.map { list in
+            list.compactMap { action in
+                switch action.kind {
+                case .forward: action
+                case .fused: Action(.forward, stage: Int(action.stage), microbatch: Int(action.microbatch))
+                case .backward, .backwardInput, .backwardWeight, .softmax, .outputGradient: nil
+                }
+            }
+        }
+        return schedule
+    }
+}

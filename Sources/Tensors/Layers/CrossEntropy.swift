@@ -1,4 +1,5 @@
-/// logits [R, V], targets [R]: the negative log-likelihood of a softmax.
+/// logits [R, V], targets [R]: the negative log-likelihood of a softmax. A target below 0 is none: its row has neither loss nor
+/// gradient.
 package enum CrossEntropy {
     /// logits [R, V], targets [R]: turns the logits in place into scale · (softmax − onehot(target)), the gradient of
     /// scale · loss.
@@ -9,7 +10,11 @@ package enum CrossEntropy {
         for row in 0..<logits.rows {
             let values = logits.row(row)
             let target = Int(targets[row])
-            assert(target >= 0 && target < vocabulary, "target \(target) of a vocabulary of \(vocabulary)")
+            assert(target < vocabulary, "target \(target) of a vocabulary of \(vocabulary)")
+            if target < 0 {
+                for column in 0..<vocabulary { values[column] = 0 }
+                continue
+            }
             let chosen = values[target]
             let (largest, sum) = VectorMath.shiftedExponentials(values, count: vocabulary)
             total += Double(largest - chosen) + Double(VectorMath.logarithm(sum))

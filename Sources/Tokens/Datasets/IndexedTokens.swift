@@ -54,8 +54,8 @@ package struct IndexedTokens: Sendable {
     /// Magic, version, code of the type, and both counts.
     static let headerBytes = 34
 
-    private let tokens: MappedFile
-    private let index: MappedFile
+    let tokens: MappedFile
+    let index: MappedFile
     package let width: TokenWidth
     /// Pieces of text; a document has one or more, or none.
     package let sequences: Int

@@ -11,6 +11,14 @@ package enum TokenFile: Sendable {
         return .indexed(try IndexedTokens(path: path))
     }
 
+    /// The files, mapped into memory: the index of a pair first.
+    package var mappedFiles: [MappedFile] {
+        switch self {
+        case .indexed(let file): [file.index, file.tokens]
+        case .plain(let file): [file.file]
+        }
+    }
+
     /// All tokens.
     package var count: Int {
         switch self {
@@ -58,12 +66,12 @@ package struct PlainTokens: Sendable {
         (20_240_520, 1, .uint16), (20_240_801, 7, .uint32),
     ]
 
-    private let file: MappedFile
+    let file: MappedFile
     package let width: TokenWidth
     package let count: Int
 
     /// Whether a file begins as llm.c's do.
-    static func isOne(_ path: String) -> Bool {
+    package static func isOne(_ path: String) -> Bool {
         guard let file = try? MappedFile(path: path) else { return false }
         return file.withBytes { bytes in
             bytes.count >= 4 && kinds.contains { $0.magic == number(UnsafeRawBufferPointer(bytes), 0) }

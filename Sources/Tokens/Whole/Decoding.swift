@@ -23,6 +23,20 @@ extension Tokenizer {
     }
 }
 
+extension Tokenizer {
+    /// The bytes of a text that each token stands for, in the midst of others. Special tokens stand for none.
+    package var byteCounts: [Int32] {
+        let special = Set(addedTokens.filter(\.isSpecial).map(\.id))
+        return texts.indices.map { index in
+            let id = Int32(truncatingIfNeeded: index)
+            if special.contains(id) { return 0 }
+            if let plainBytes { return Int32(truncatingIfNeeded: plainBytes[index].count) }
+            // A decoder may treat the first token of a text otherwise.
+            return Int32(truncatingIfNeeded: decode([id, id]).count - decode([id]).count)
+        }
+    }
+}
+
 extension Tokenizer.DecoderStep {
     fileprivate func apply(_ tokens: [[UInt8]]) -> [[UInt8]] {
         switch self {

@@ -33,12 +33,16 @@ enum ByteTokenizer {
     }
 
     /// `tokenizer_config.json`.
-    /// - Parameter longest: tokens that the model reads at once.
-    static func configurationText(longest: Int) throws -> Data {
-        try json([
+    /// - Parameters:
+    ///   - longest: tokens that the model reads at once.
+    ///   - end: the text of the token that ends a document; nil: there is none.
+    static func configurationText(longest: Int, end: String? = nil) throws -> Data {
+        var values: [String: Any] = [
             "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": longest,
             "clean_up_tokenization_spaces": false,
-        ])
+        ]
+        if let end { values["eos_token"] = end }
+        return try json(values)
     }
 
     private static func json(_ value: [String: Any]) throws -> Data {

@@ -17,7 +17,7 @@ package struct CheckpointManifest: Hashable, Codable, Sendable {
     package struct Position: Hashable, Codable, Sendable {
         /// Sequences trained on.
         package var sequences: Int
-        /// Bytes of the text, and a hash of them.
+        /// Tokens of the text, which are its bytes without a tokenizer, and a hash of the content.
         package var bytes: Int
         package var digest: String
 
@@ -58,6 +58,8 @@ package struct CheckpointManifest: Hashable, Codable, Sendable {
     package var random: RandomState
     /// Steps whose loss or gradients were no numbers, of those before. nil: none, or of a release that skipped none.
     package var skipped: Int?
+    /// Of the tokenizer, `train.tokenizer`, in hexadecimal digits. nil: nobody knows it, or the release was earlier.
+    package var tokenizerDigest: String?
     package var files: [File] = []
     /// SHA-256 of this text without its line `sha256`.
     package var sha256 = ""

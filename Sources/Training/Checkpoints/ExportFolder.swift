@@ -8,6 +8,15 @@ final class ExportFolder {
     /// The files of an export. No others are ever removed.
     static let names = ["config.json", HuggingFaceFolder.weights, ByteTokenizer.file, ByteTokenizer.configuration]
 
+    /// The tokenizer.json at a path, which may be a folder; nil: there is none.
+    static func tokenizerFile(at path: String) -> String? {
+        var status = stat()
+        guard path != "bytes", stat(path, &status) == 0 else { return nil }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return path.hasSuffix(".json") ? path : nil }
+        let file = path + "/" + ByteTokenizer.file
+        return stat(file, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? file : nil
+    }
+
     private let target: String
     private let partial: String
     private(set) var bytes = 0

@@ -7,7 +7,7 @@ internal import Plans
 struct ResumeRules {
     let plan: Plan
     let settings: TrainSettings
-    let text: TextData
+    let text: Corpus
 
     /// Values that must be the checkpoint's: another model, precision or optimizer.
     /// - Throws: `CheckpointProblem.other`, which names both values.
@@ -42,8 +42,11 @@ struct ResumeRules {
         compare("model.sequence", checkpoint.model.sequence, plan.model.sequence)
         compare("train", numbers(checkpoint.train), numbers(settings))
         let position = checkpoint.data
-        if position.digest != text.contentDigits {
-            pairs.append(("train.data", "a text of \(position.bytes) bytes", "another of \(text.tokens) bytes"))
+        if let their = checkpoint.tokenizerDigest, let our = text.tokenizerDigits, their != our {
+            pairs.append(("train.tokenizer", "one with digest \(their)", our))
+        } else if position.digest != text.contentDigits {
+            let unit = text.holdsBytes ? "bytes" : "tokens"
+            pairs.append(("train.data", "a text of \(position.bytes) \(unit)", "another of \(text.tokens) \(unit)"))
         }
         return pairs.map { "\($0.name): \($0.theirs), now \($0.ours)" }
     }
@@ -51,7 +54,15 @@ struct ResumeRules {
     /// The settings that numbers depend on.
     private func numbers(_ settings: TrainSettings) -> TrainSettings {
         var numbers = settings
-        numbers.data = ""
+        numbers.forgetPaths()
+        // The tokenizers' digests are compared.
+        numbers.tokenizer = ""
+        // Of a validation only what it takes away from the text matters.
+        numbers.validation = settings.validation?.share.map {
+            TrainSettings.Validation(share: $0, every: 0, batches: 0)
+        }
+        // Documents that are joined end nowhere.
+        if numbers.documents == .joined { numbers.documents = nil }
         numbers.folder = nil
         numbers.checkpoint = nil
         numbers.initialWeights = nil
@@ -72,7 +83,7 @@ struct ResumeRules {
         let (their, our) = (FlatValues.parts(name, theirs), FlatValues.parts(name, ours))
         let found = Set(their.keys).union(our.keys).sorted().filter { their[$0] != our[$0] }.map { key in
             // The keys of blocks stand in the model's own map of a plan.
-            let field = key.replacing("model.block.", with: "model.")
+            let field = key.replacing("model.block.", with: "model.").replacing("train.corpus[", with: "train.data[")
             return (name: field, theirs: their[key] ?? "not set", ours: our[key] ?? "not set")
         }
         // What follows from others comes last.
@@ -86,9 +97,4 @@ struct ResumeRules {
         guard theirs != ours, ours > 0 else { return checkpoint.data.sequences }
         return Int(saturating: Double(checkpoint.data.sequences) * Double(theirs) / Double(ours))
     }
-}
-
-extension TextData {
-    /// The text's hash in hexadecimal digits.
-    package var contentDigits: String { String(digest, radix: 16) }
 }

@@ -15,6 +15,10 @@ struct ContentHash {
         value = Self.mixed(Self.mixed(hash, last), UInt64(bytes.count))
     }
 
+    mutating func update(number: UInt64) {
+        withUnsafeBytes(of: number.littleEndian) { update($0) }
+    }
+
     @inline(__always)
     private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {
         let product = (hash ^ word) &* 0xFF51_AFD7_ED55_8CCD

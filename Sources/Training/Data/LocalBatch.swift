@@ -3,7 +3,7 @@ internal import Tensors
 /// The tokens that one rank needs for a step, L of every sequence of its micro-batches. With context parallelism a rank holds
 /// its pieces of every sequence.
 final class LocalBatch {
-    private let data: TextData
+    private let data: SequenceStream
     private let shape: MicrobatchShape
     private let microbatches: Int
     private let first: Int
@@ -17,7 +17,7 @@ final class LocalBatch {
 
     /// - Parameter first: this rank's first sequence of the global batch.
     init(
-        data: TextData, shape: MicrobatchShape, microbatches: Int, first: Int, pieces: SequencePieces,
+        data: SequenceStream, shape: MicrobatchShape, microbatches: Int, first: Int, pieces: SequencePieces,
         endOfDocument: Int? = nil
     ) {
         self.endOfDocument = endOfDocument.map { Int32(truncatingIfNeeded: $0) }
@@ -30,11 +30,11 @@ final class LocalBatch {
         targetTokens = Storage(count: microbatches * shape.rows)
     }
 
-    /// Reads the sequences of `step`.
-    func load(step: Int) throws(TrainingError) {
+    /// Reads this rank's sequences of a global batch.
+    /// - Parameter serial: number of the batch's first sequence.
+    func load(serial: Int) throws(TrainingError) {
         try data.fill(
-            step: step, first: first, count: microbatches * shape.sequences, pieces: pieces,
-            inputs: inputTokens.pointer,
+            first: serial + first, count: microbatches * shape.sequences, pieces: pieces, inputs: inputTokens.pointer,
             targets: targetTokens.pointer)
         guard let endOfDocument else { return }
         packed = (0..<microbatches).map {

@@ -43,6 +43,30 @@ final class TextFile {
         }
     }
 
+    /// Bytes up to which a file's whole content counts in its digest.
+    private static let mostHashed = 1 << 30
+    /// A larger file's digest is of its length and of so many pieces, evenly spaced from its beginning to its end.
+    private static let (samples, sampleBytes) = (4096, 1 << 16)
+
+    /// Whether the digest is of samples.
+    var isLarge: Bool { count > Self.mostHashed }
+
+    /// A hash of the content, or of samples of a large file's.
+    func digest() throws(TrainingError) -> UInt64 {
+        guard isLarge else { return try scan().digest }
+        var hash = ContentHash()
+        hash.update(number: UInt64(count))
+        var piece = [UInt8](repeating: 0, count: Self.sampleBytes)
+        let last = count - Self.sampleBytes
+        for sample in 0..<Self.samples {
+            let (high, low) = last.multipliedFullWidth(by: sample)
+            let start = (Self.samples - 1).dividingFullWidth((high, low)).quotient
+            try read(from: start, into: &piece)
+            piece.withUnsafeBytes { hash.update($0) }
+        }
+        return hash.value
+    }
+
     /// Reads the whole text once.
     /// - Returns: a hash of the content, and the largest byte.
     func scan() throws(TrainingError) -> (digest: UInt64, largest: Int) {

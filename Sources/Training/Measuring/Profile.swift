@@ -3,12 +3,13 @@
 package final class Profile {
     /// A kind of kernel or of communication.
     package enum Part: Int, CaseIterable, Sendable {
-        case matrixProducts, attention, norms, activations, embedding, loss, router, optimizer
+        case reading, matrixProducts, attention, norms, activations, embedding, loss, router, optimizer
         case tensorTransfers, contextTransfers, expertTransfers, dataTransfers, pipelineWaits
 
         /// The row's title in the table.
         package var title: String {
             switch self {
+            case .reading: "reading tokens"
             case .matrixProducts: "matrix products"
             case .attention: "attention"
             case .norms: "norms and residuals"

@@ -43,6 +43,15 @@ package final class TimelineRecorder {
             Timeline.Span(.collective, action: current, start: start - clockOffset, end: end - clockOffset))
     }
 
+    /// What was recorded so far.
+    var mark: (spans: Int, computeSeconds: Double) { (spans.count, computeSeconds) }
+
+    /// Forgets what was recorded since.
+    func goBack(to mark: (spans: Int, computeSeconds: Double)) {
+        spans.removeLast(max(0, spans.count - mark.spans))
+        computeSeconds = mark.computeSeconds
+    }
+
     package func clear() {
         spans.removeAll(keepingCapacity: true)
         computeSeconds = 0

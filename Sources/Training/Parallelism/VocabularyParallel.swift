@@ -109,7 +109,7 @@ struct VocabularyParallelLoss {
             VocabularyParallelCrossEntropy.gradient(
                 exponentials: logits, sums: sums, targets: targets, firstToken: firstToken, scale: scale)
             return VocabularyParallelCrossEntropy.loss(
-                maxima: maxima, sums: sums, targetLogits: sums + rows, rows: rows)
+                maxima: maxima, sums: sums, targetLogits: sums + rows, targets: targets, rows: rows)
         }
     }
 }

@@ -10,14 +10,22 @@ internal import Tensors
 /// A forward leaves the tensors for its backward in `inFlight`, and a whole backward frees them. A split backward computes
 /// the gradient by the input first (`backwardInput`, which sends it on at once) and frees the tensors with
 /// `backwardWeight`. A fused action is its forward, then its backward.
+///
+/// A validation runs the forwards of the same lists in the same order, and frees what they leave at once.
 final class PipelineExecutor {
-    private let actions: [Action]
-    private let transfers: [ActionTransfers]
+    /// A rank's actions with the messages of each.
+    private typealias List = [(action: Action, transfers: ActionTransfers)]
+    private let whole: List
+    /// The forwards alone.
+    private let forwards: List
     private let microbatches: Int
     /// By stage number; nil for the stages of other ranks.
     private let stages: [ModelStage?]
     private let context: StageContext
-    private let batch: LocalBatch
+    /// The tokens of the batch at work.
+    private var batch: LocalBatch?
+    /// Whether no backward follows the forwards.
+    private var isForwardOnly = false
     private let recorder: TimelineRecorder
     private let pool: BoundaryPool
     /// Bytes of a tensor that crosses a stage boundary.
@@ -38,24 +46,27 @@ final class PipelineExecutor {
     /// Gradients handed from one stage of this rank to another without a message, by stage · microbatches + micro-batch of
     /// the stage that takes them in.
     private var localGradients: [Matrix?]
-    private var receives: ReceiveQueue
+    /// Of the list at work, and of the other.
+    private var (receives, otherReceives): (ReceiveQueue, ReceiveQueue)
     private var sends: SendQueue
 
     /// The number of receives posted before their turn, so that tensors can arrive while the rank computes.
     private static let receivesAhead = 2
 
     init(
-        schedule: Schedule, rank: Int, stages held: [ModelStage], context: StageContext, batch: LocalBatch,
+        schedule: Schedule, rank: Int, stages held: [ModelStage], context: StageContext,
         communicator: Communicator, recorder: TimelineRecorder
     ) {
-        actions = schedule.actions[rank]
-        transfers = schedule.transfers.perRank[rank]
+        func list(_ schedule: Schedule) -> List {
+            Array(zip(schedule.actions[rank], schedule.transfers.perRank[rank])).map { (action: $0.0, transfers: $0.1) }
+        }
+        whole = list(schedule)
+        forwards = list(schedule.forwards)
         microbatches = schedule.microbatches
         var stages: [ModelStage?] = Array(repeating: nil, count: schedule.stages)
         for stage in held { stages[stage.index] = stage }
         self.stages = stages
         self.context = context
-        self.batch = batch
         self.recorder = recorder
         boundaryBytes = Double(4 * context.shape.boundaryCount)
         pool = BoundaryPool(shape: context.shape)
@@ -67,25 +78,46 @@ final class PipelineExecutor {
         inFlight = Array(repeating: nil, count: slots)
         localActivations = Array(repeating: nil, count: slots)
         localGradients = Array(repeating: nil, count: slots)
-        receives = ReceiveQueue(
-            transfers: transfers.flatMap { [$0.receive, $0.partnerReceive].compactMap(\.self) },
-            ahead: Self.receivesAhead, communicator: communicator)
+        func queue(_ list: List) -> ReceiveQueue {
+            ReceiveQueue(
+                transfers: list.flatMap { [$0.transfers.receive, $0.transfers.partnerReceive].compactMap(\.self) },
+                ahead: Self.receivesAhead, communicator: communicator)
+        }
+        (receives, otherReceives) = (queue(whole), queue(forwards))
         sends = SendQueue(communicator: communicator)
     }
 
     /// Runs the forwards and backwards of one step. Gradients are added to the stages' parameter sets.
     /// - Returns: the summed loss of the last stage's tokens; 0 on ranks without that stage.
-    func run(lossScale: Float) throws(MPIError) -> Double {
+    func run(_ batch: LocalBatch, lossScale: Float) throws(MPIError) -> Double {
+        self.batch = batch
+        return try run(whole, lossScale: lossScale)
+    }
+
+    /// Runs the forwards of a batch.
+    /// - Returns: the summed loss of the last stage's tokens; 0 on ranks without that stage.
+    func evaluate(_ batch: LocalBatch) throws(MPIError) -> Double {
+        self.batch = batch
+        isForwardOnly = true
+        swap(&receives, &otherReceives)
+        defer {
+            isForwardOnly = false
+            swap(&receives, &otherReceives)
+        }
+        return try run(forwards, lossScale: 0)
+    }
+
+    private func run(_ list: List, lossScale: Float) throws(MPIError) -> Double {
+        guard let batch else { return 0 }
         var loss = 0.0
         receives.restart()
-        for (position, action) in actions.enumerated() {
-            let transfer = transfers[position]
+        for (action, transfer) in list {
             var parts = action.parts
             var (receive, send) = (transfer.receive, transfer.send)
             while let part = parts.next() {
                 try receives.postAhead(pool: pool)
                 if let stage = stages[Int(part.stage)] {
-                    loss += try run(part, stage, receive, send, lossScale: lossScale)
+                    loss += try run(part, stage, batch, receive, send, lossScale: lossScale)
                 }
                 (receive, send) = (transfer.partnerReceive, transfer.partnerSend)
             }
@@ -95,14 +127,14 @@ final class PipelineExecutor {
     }
 
     private func run(
-        _ action: Action, _ stage: ModelStage, _ receive: Transfer?, _ send: Transfer?,
+        _ action: Action, _ stage: ModelStage, _ batch: LocalBatch, _ receive: Transfer?, _ send: Transfer?,
         lossScale: Float
     ) throws(MPIError) -> Double {
         context.documents = batch.documents(microbatch: Int(action.microbatch))
         switch action.kind {
-        case .forward: return try forward(action, stage, receive, send, lossScale: lossScale)
-        case .backward: try backward(action, stage, receive, send, weightsLater: false)
-        case .backwardInput: try backward(action, stage, receive, send, weightsLater: true)
+        case .forward: return try forward(action, stage, batch, receive, send, lossScale: lossScale)
+        case .backward: try backward(action, stage, batch, receive, send, weightsLater: false)
+        case .backwardInput: try backward(action, stage, batch, receive, send, weightsLater: true)
         case .backwardWeight: try weightGradients(action, stage)
         case .fused: preconditionFailure("a fused action is run part by part")
         case .softmax, .outputGradient: preconditionFailure("a real run does not divide the vocabulary over stages")
@@ -111,7 +143,7 @@ final class PipelineExecutor {
     }
 
     private func forward(
-        _ action: Action, _ stage: ModelStage, _ receive: Transfer?, _ send: Transfer?,
+        _ action: Action, _ stage: ModelStage, _ batch: LocalBatch, _ receive: Transfer?, _ send: Transfer?,
         lossScale: Float
     ) throws(MPIError) -> Double {
         let slot = slot(action)
@@ -140,11 +172,12 @@ final class PipelineExecutor {
                 activations, targets: batch.targets(microbatch: Int(action.microbatch)), scale: lossScale)
         }
         if let output { try handOn(output, action, send, to: slot + microbatches, &localActivations) }
+        if isForwardOnly { release(activations, slot: slot, stage) }
         return loss
     }
 
     private func backward(
-        _ action: Action, _ stage: ModelStage, _ receive: Transfer?, _ send: Transfer?,
+        _ action: Action, _ stage: ModelStage, _ batch: LocalBatch, _ receive: Transfer?, _ send: Transfer?,
         weightsLater: Bool
     ) throws(MPIError) {
         let slot = slot(action)

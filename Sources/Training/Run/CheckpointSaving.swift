@@ -96,7 +96,7 @@ package struct CheckpointSaving {
     }
 
     private func manifest(_ recorder: RunRecorder, _ trainer: Trainer, step: Int) throws -> CheckpointManifest {
-        let text = trainer.text
+        let text = trainer.corpus
         var manifest = CheckpointManifest(
             step: step, run: recorder.run, program: recorder.program, saved: Date(), plan: plan.name,
             planText: FileManager.default.contents(atPath: planPath).map { String(decoding: $0, as: UTF8.self) } ?? "",
@@ -105,6 +105,7 @@ package struct CheckpointSaving {
             data: CheckpointManifest.Position(
                 sequences: text.sequences(before: step), bytes: text.tokens, digest: text.contentDigits),
             random: CheckpointManifest.RandomState(seed: settings.seed))
+        manifest.tokenizerDigest = text.tokenizerDigits
         if trainer.skippedSteps > 0 { manifest.skipped = trainer.skippedSteps }
         return manifest
     }

@@ -45,10 +45,12 @@ package enum HuggingFaceExport {
         if let folder {
             do throws(CheckpointProblem) { try folder.checkTensors(reads: false) } catch { throw error.error }
         }
+        let own = try RunTokenizer(of: folder)
         let configuration: WrittenConfiguration
         do throws(PlanProblems) {
             configuration = try WrittenConfiguration(
-                model, format: format.word, endOfDocument: folder?.manifest.train.endOfDocument)
+                model, format: format.word,
+                endOfDocument: folder?.manifest.train.endOfDocument ?? own?.end.map { Int($0.id) })
         } catch {
             throw TrainingError.configuration(error.problems[0])
         }
@@ -57,9 +59,10 @@ package enum HuggingFaceExport {
         try place.begin()
         do {
             try place.write(configuration.text.utf8, as: "config.json")
-            try place.write(ByteTokenizer.text(vocab: model.vocab), as: ByteTokenizer.file)
+            try place.write(own?.text ?? ByteTokenizer.text(vocab: model.vocab), as: ByteTokenizer.file)
             try place.write(
-                ByteTokenizer.configurationText(longest: model.positionEntries ?? model.sequence),
+                ByteTokenizer.configurationText(
+                    longest: model.positionEntries ?? model.sequence, end: own?.end?.text),
                 as: ByteTokenizer.configuration)
             try write(source, model, type: configuration.modelType, format, in: place)
             try place.finish()

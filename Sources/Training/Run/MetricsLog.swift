@@ -35,7 +35,7 @@ package final class MetricsLog {
             step: report.step, loss: report.loss, gradNorm: report.gradientNorm, learningRate: report.learningRate,
             seconds: report.seconds, tokensPerSecond: report.tokensPerSecond, modelFLOPs: modelFLOPs,
             bubble: report.bubble, computeShare: report.computeShare, peakBytes: report.peakBytes)
-        (metrics.isSkipped, metrics.isSpike) = (report.isSkipped, isSpike)
+        (metrics.isSkipped, metrics.isSpike, metrics.validation) = (report.isSkipped, isSpike, report.validation)
         guard let line = try? metrics.line() else {
             throw .write(path: file.path, reason: "step \(report.step) has a figure that is no number")
         }

@@ -115,10 +115,15 @@ struct RankBuilder {
     }
 
     /// The tokens of every step that this rank reads.
-    func batch(_ data: TextData) -> LocalBatch {
+    func batch(_ corpus: Corpus) -> LocalBatch { batch(corpus, corpus.training) }
+
+    /// The tokens of every batch of a validation that this rank reads; nil: there is none.
+    func validationBatch(_ corpus: Corpus) -> LocalBatch? { corpus.validation.map { batch(corpus, $0.stream) } }
+
+    private func batch(_ corpus: Corpus, _ data: SequenceStream) -> LocalBatch {
         LocalBatch(
             data: data, shape: shape, microbatches: schedule.microbatches,
             first: groups.place.data * plan.batch / layout.data, pieces: pieces,
-            endOfDocument: model.documents == nil ? nil : settings.endOfDocument)
+            endOfDocument: corpus.documents == .packed ? corpus.endOfDocument : nil)
     }
 }

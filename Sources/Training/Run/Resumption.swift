@@ -39,7 +39,7 @@ package final class Resumption {
     ///   - isOverriding: whether other settings than the checkpoint's are taken.
     /// - Returns: nil on every rank if there are no candidates.
     package init?(
-        _ candidates: [String], plan: Plan, settings: TrainSettings, text: TextData, isOverriding: Bool,
+        _ candidates: [String], plan: Plan, settings: TrainSettings, text: Corpus, isOverriding: Bool,
         world: Communicator
     ) throws {
         let count = Int(try world.broadcast(Int64(candidates.count), from: 0))
@@ -67,7 +67,7 @@ package final class Resumption {
             }
             let manifest = open.manifest
             trainer.skippedSteps = manifest.skipped ?? 0
-            trainer.text.origin = (manifest.step, rules.sequences(of: manifest))
+            trainer.corpus.origin = (manifest.step, rules.sequences(of: manifest))
             trainer.begins(at: manifest.step)
             let held = trainer.state.heldBytes
             let all = try world.allGather([Int64(bytes), Int64(held)])

@@ -32,7 +32,8 @@ struct RunClaim {
         // A run goes on where it has begun; another checkpoint begins a run of its own.
         resumed = request.resume != nil && !request.overwrites ? manifest : nil
         let names = Set((manifest?.files ?? []) + (manifest?.checkpoints.map(\.file) ?? []))
-        let own = [RunFolder.plan, RunFolder.log]
+        let copiesTokenizer = settings.tokenizer != "bytes"
+        let own = [RunFolder.plan, RunFolder.log] + (copiesTokenizer ? [RunFolder.tokenizer] : [])
         let timeline = folder + "/" + RunFolder.timeline
         let leavesTimeline = request.files.options.contains { $0.path == timeline }
         for name in own + (leavesTimeline ? [RunFolder.timeline] : []) {

@@ -24,7 +24,7 @@ package struct RunIdentity {
         try add("layout", layout)
         // Where files lie may differ from machine to machine; what is in them may not.
         var settings = settings
-        settings.data = ""
+        settings.forgetPaths()
         settings.folder = nil
         settings.checkpoint?.path = nil
         if let weights = settings.initialWeights {
@@ -37,7 +37,7 @@ package struct RunIdentity {
     }
 
     /// SHA-256 of plan, options, program and text, in hexadecimal digits.
-    package func digest(text: TextData) -> String {
+    package func digest(text: Corpus) -> String {
         SHA256.digits(of: (lines + [Self.digits(program), Self.digits(text.digest)]).joined(separator: "\n").utf8)
     }
 
@@ -68,15 +68,20 @@ package struct RunIdentity {
 
     /// Collective.
     /// - Throws: the same `TrainingError.unlikeRanks` on every rank when two ranks read other texts.
-    package func agree(on text: TextData, over world: Communicator) throws {
-        let all = try world.allGather([Int64(bitPattern: text.digest), Int64(text.tokens)])
-        guard let rank = (1..<max(world.size, 1)).first(where: { all[2 * $0] != all[0] || all[2 * $0 + 1] != all[1] })
-        else { return }
-        let lengths = (all[1], all[2 * rank + 1])
+    package func agree(on text: Corpus, over world: Communicator) throws {
+        // What is held out matters to nobody but the validation, and must be the same on all ranks all the same.
+        let held = Int64(text.validation?.predictions ?? 0)
+        let mine = [Int64(bitPattern: text.digest), Int64(text.tokens), held]
+        let all = try world.allGather(mine)
+        func differs(_ rank: Int) -> Bool { (0..<3).contains { all[3 * rank + $0] != all[$0] } }
+        guard let rank = (1..<max(world.size, 1)).first(where: differs) else { return }
+        let unit = text.holdsBytes ? "bytes" : "tokens"
+        let lengths = (all[1], all[3 * rank + 1])
         throw TrainingError.unlikeRanks(
             difference: "train.data: rank \(rank) reads another text than rank 0 ("
                 + (lengths.0 == lengths.1
-                    ? "of as many bytes, with other content" : "\(lengths.1) bytes, rank 0's has \(lengths.0)") + ")")
+                    ? "of as many \(unit), with other content" : "\(lengths.1) \(unit), rank 0's has \(lengths.0)")
+                + ")")
     }
 
     /// The values in which two ranks differ, three at most. Values that others follow from come first.

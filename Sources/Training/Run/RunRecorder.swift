@@ -13,6 +13,7 @@ package final class RunRecorder {
     /// `log.jsonl` of the folder, and the file the command line names.
     private var logs: [MetricsLog] = []
     private let checkpoint: TrainSettings.Checkpoint?
+    private let tokenizer: String
     /// The folder of the checkpoints.
     private let directory: String
 
@@ -55,10 +56,12 @@ package final class RunRecorder {
         (folder, isClaimed) = try RunFolder.take(
             settings.folder, for: plan.name, overwrites: request.overwrites, resume: request.resume)
         checkpoint = settings.checkpoint
+        tokenizer = settings.tokenizer
         directory = settings.checkpointFolder(of: folder)
         var manifest = RunManifest(
             plan: plan.name, identity: request.identity, program: request.program, steps: settings.steps,
-            processes: request.processes, data: RunFolder.absolute(settings.data),
+            processes: request.processes,
+            data: settings.files.map { RunFolder.absolute($0.path) }.joined(separator: ", "),
             host: ProcessInfo.processInfo.hostName, process: getpid(), started: Date())
         manifest.run = UUID().uuidString.lowercased()
         let record = RunRecord(manifest, folder: folder)
@@ -177,7 +180,10 @@ package final class RunRecorder {
         }
         logs = [try record.make(ownLog) { try MetricsLog(path: ownLog, from: start) }] + otherLogs
         try copyPlan()
-        let files = [RunFolder.plan, RunFolder.log].map { folder + "/" + $0 } + others + [further].compactMap(\.self)
+        try copyTokenizer()
+        let files =
+            [RunFolder.plan, RunFolder.log, RunFolder.tokenizer].map { folder + "/" + $0 } + others
+            + [further].compactMap(\.self)
         var names = files.filter(Self.isRegular).map(relative)
         for name in claim.resumed?.files ?? [] where !names.contains(name) { names.append(name) }
         try record.writeFirst(files: names, checkpoints: resumedCheckpoints(own, until: start), step: start)
@@ -326,6 +332,21 @@ package final class RunRecorder {
     private static func isRegular(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// Copies the tokenizer into the folder. Where it is two files of other names, there is no copy.
+    private func copyTokenizer() throws {
+        let target = folder + "/" + RunFolder.tokenizer
+        guard let source = ExportFolder.tokenizerFile(at: tokenizer) else { return }
+        if let same = FileIdentity(source), same == FileIdentity(target) { return }
+        guard let text = FileManager.default.contents(atPath: source) else {
+            throw TrainingError.file(path: source, reason: "cannot be read")
+        }
+        try record.make(target) {
+            let file = try RecordFile(path: target, grows: false)
+            try file.write(text)
+            try file.commit()
+        }
     }
 
     /// Copies the plan file into the folder. The plan may be the copy of the run that is replaced.

@@ -90,11 +90,13 @@ package enum RuntimeSupport {
                     "the runtime has no adapters beside experts: name the matrices of attention, such as q_proj")
             }
         }
-        if model.documents != nil {
-            guard plan.train?.endOfDocument != nil else {
+        if plan.train?.documentRule(isPacked: model.documents != nil) == .packed {
+            guard plan.train?.endOfDocument != nil || plan.train?.tokenizer != "bytes" else {
                 throw refuse(
-                    "packing", "(given)",
-                    "a real run finds documents by the token that ends them: give packing.endOfDocument")
+                    model.documents == nil ? "train.documents" : "packing",
+                    model.documents == nil ? "packed" : "(given)",
+                    "a real run finds documents by the token that ends them: give "
+                        + (model.documents == nil ? "train.endOfDocument" : "packing.endOfDocument"))
             }
             if layout.context > 1 {
                 throw refuse("layout.context", "\(layout.context)", "rings pass whole pieces of keys, not documents")

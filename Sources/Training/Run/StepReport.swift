@@ -1,3 +1,5 @@
+package import Plans
+
 /// The figures of one training step, complete on every rank.
 package struct StepReport: Hashable, Sendable {
     /// Number of the step, from 0.
@@ -17,6 +19,8 @@ package struct StepReport: Hashable, Sendable {
     package var computeShare: Double
     /// Peak resident bytes of each rank.
     package var peakBytes: [Double]
+    /// Of the validation behind the step; nil: there was none.
+    package var validation: ValidationLoss?
     /// Whether the loss or the gradients were no numbers, so that the weights are as they were.
     package var isSkipped = false
     /// What had changed by itself and was healed from replicas, before or after the step.

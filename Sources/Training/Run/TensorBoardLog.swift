@@ -74,15 +74,17 @@ package final class TensorBoardLog {
     package func write(
         _ report: StepReport, time: Double = Date().timeIntervalSince1970
     ) throws {
-        try write(
-            Self.event(
-                time: time, step: report.step, version: nil,
-                scalars: [
-                    ("train/loss", report.loss), ("train/gradient norm", report.gradientNorm),
-                    ("train/learning rate", report.learningRate), ("speed/tokens a second", report.tokensPerSecond),
-                    ("speed/seconds a step", report.seconds), ("speed/bubble", report.bubble),
-                    ("memory/peak GiB", (report.peakBytes.max() ?? 0) / 0x1p30),
-                ]))
+        var scalars = [
+            ("train/loss", report.loss), ("train/gradient norm", report.gradientNorm),
+            ("train/learning rate", report.learningRate), ("speed/tokens a second", report.tokensPerSecond),
+            ("speed/seconds a step", report.seconds), ("speed/bubble", report.bubble),
+            ("memory/peak GiB", (report.peakBytes.max() ?? 0) / 0x1p30),
+        ]
+        if let validation = report.validation {
+            scalars += [("validation/loss", validation.loss), ("validation/perplexity", validation.perplexity)]
+            if let bits = validation.bitsPerByte { scalars.append(("validation/bits per byte", bits)) }
+        }
+        try write(Self.event(time: time, step: report.step, version: nil, scalars: scalars))
     }
 
     private func write(_ event: Data) throws(TrainingError) {

@@ -21,7 +21,7 @@ package final class Trainer {
     private let dataParallel: DataParallel
     private let checkpoints: CheckpointWriter
     /// The text that is trained on.
-    package let text: TextData
+    package let corpus: Corpus
     /// Whether this is the rank that speaks for all.
     package var isFirst: Bool { world.rank == 0 }
     /// Saves the state of the run.
@@ -43,9 +43,11 @@ package final class Trainer {
     package private(set) var stops = false
     /// Whether every rank had written its share of a checkpoint before the last step ended; the same on every rank.
     package private(set) var isWritten = true
-    private let groups: ProcessGroups
-    private let executor: PipelineExecutor
+    let groups: ProcessGroups
+    let executor: PipelineExecutor
     private let batch: LocalBatch
+    /// Room for the tokens of a validation's batch; nil: there is none.
+    let validationBatch: LocalBatch?
     private let norm: GradientNorm
     private let rule: UpdateRule
     private let matrices: WholeMatrices
@@ -53,13 +55,13 @@ package final class Trainer {
     /// Builds this rank's part of the run and fills its weights, from `settings.initialWeights` or the seed. Every rank of
     /// `world` calls it.
     /// - Parameters:
-    ///   - text: the text of `settings.data`, where it is open already.
+    ///   - corpus: the files of `settings`, where they are open already.
     ///   - fills: whether the weights are filled; a run that goes on takes them from a checkpoint.
     ///   - sharesMemory: whether ranks of one node may use shared memory; if not, MPI's collectives serve.
     ///   - emulatesBFloat16: whether a processor without bf16 products may train in bf16, multiplying rounded numbers in fp32.
     /// - Throws: `TrainingError` or `PlanProblems` for a plan that cannot be run as it was started.
     package init(
-        plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, text: TextData? = nil,
+        plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, corpus: Corpus? = nil,
         fills: Bool = true, sharesMemory: Bool = true, emulatesBFloat16: Bool = false
     ) throws {
         try Self.check(plan: plan, layout: layout, processes: world.size)
@@ -82,8 +84,9 @@ package final class Trainer {
         let builder = RankBuilder(
             plan: plan, layout: layout, settings: settings, schedule: schedule, partition: partition, groups: groups,
             profile: profile, sharesMemory: sharesMemory)
-        self.text = try text ?? Self.text(plan: plan, settings: settings)
-        batch = builder.batch(self.text)
+        self.corpus = try corpus ?? Self.corpus(plan: plan, settings: settings)
+        batch = builder.batch(self.corpus)
+        validationBatch = builder.validationBatch(self.corpus)
         parameters = try builder.parameters(fills: fills)
         let tensor = try builder.tensorParallel()
         dataParallel = try builder.dataParallel(parameters, tensor: tensor)
@@ -104,7 +107,7 @@ package final class Trainer {
         }
         profile.recorder = recorder
         executor = PipelineExecutor(
-            schedule: schedule, rank: rank, stages: stages, context: context, batch: batch,
+            schedule: schedule, rank: rank, stages: stages, context: context,
             communicator: groups.pipeline, recorder: recorder)
         norm = try GradientNorm(
             parameters: parameters, embedding: groups.embedding, tensorRank: groups.place.tensor,
@@ -124,18 +127,12 @@ package final class Trainer {
         try RuntimeSupport.check(plan: plan, layout: layout, processes: processes)
     }
 
-    /// Opens the text of a run.
-    /// - Throws: `TrainingError` for a text that cannot be read or holds a byte beyond the vocabulary.
-    package static func text(plan: Plan, settings: TrainSettings) throws(TrainingError) -> TextData {
-        let text = try TextData(
-            path: settings.data, sequence: plan.model.sequence, batch: plan.batch, order: settings.order,
-            seed: settings.seed)
-        guard text.largestToken < plan.model.vocab else {
-            throw TrainingError.unsupported(
-                field: "model.vocab", value: "\(plan.model.vocab)",
-                reason: "the text holds byte \(text.largestToken); a vocabulary of 256 covers every byte")
-        }
-        return text
+    /// Opens the files of a run.
+    /// - Throws: `TrainingError` for a file that cannot be read or holds a token beyond the vocabulary.
+    package static func corpus(plan: Plan, settings: TrainSettings) throws(TrainingError) -> Corpus {
+        try Corpus(
+            settings, sequence: plan.model.sequence, batch: plan.batch, vocabulary: plan.model.vocab,
+            isPacked: plan.model.documents != nil)
     }
 
     /// Takes the state for right as it has been filled.
@@ -207,13 +204,15 @@ package final class Trainer {
     private func attempt(_ step: Int) throws -> (report: StepReport?, faults: [StateFault]) {
         recorder.clear()
         let start = recorder.now()
-        let tokens = plan.batch * plan.model.sequence
+        let tokens = corpus.predictions(of: step)
         try inject(in: step)
         parameters.clearGradients()
         dataParallel.startStep()
-        try batch.load(step: step)
+        try profile.measure(.reading) { () throws(TrainingError) in
+            try batch.load(serial: corpus.sequences(before: step))
+        }
         // Every tensor rank computes the same loss; the first one's counts.
-        let loss = try executor.run(lossScale: 1 / Float(tokens)) * (groups.place.tensor == 0 ? 1 : 0)
+        let loss = try executor.run(batch, lossScale: 1 / Float(tokens)) * (groups.place.tensor == 0 ? 1 : 0)
         recorder.awaitsAll()
         let phaseEnd = recorder.now()
         let phaseCompute = recorder.computeSeconds

@@ -38,6 +38,13 @@ struct RunSummary {
         let cluster = plan.cluster.name
         let memory = (steps.last?.peakBytes ?? []).map { Figures.fixed($0 / 0x1p20, 0) }.joined(separator: ", ")
         var lines = ["", "Loss, \(steps.count) steps", LossCurve.text(steps.map(\.loss)), ""]
+        if let (step, validation) = steps.compactMap({ step in step.validation.map { (step.step, $0) } }).last {
+            lines[lines.count - 1] =
+                "validation after step \(step + 1): loss \(Figures.fixed(validation.loss, 4)), perplexity "
+                + Figures.fixed(validation.perplexity, 2)
+                + (validation.bitsPerByte.map { ", \(Figures.fixed($0, 3)) bits per byte" } ?? "")
+            lines.append("")
+        }
         lines.append("                      predicted   measured   predicted / measured")
         lines.append(
             row("step time", predicted.iteration.seconds, measuredSeconds, unit: "s", digits: 3))
@@ -74,7 +81,13 @@ struct RunSummary {
     func svg() -> String { TimelineSVG().drawing(of: [predictedTimeline, measuredTimeline]) }
 
     /// An SVG of the loss curve.
-    func lossSVG() -> String { LossSVG.drawing(steps.map(\.loss), title: "\(plan.name): loss") }
+    func lossSVG() -> String {
+        LossSVG.drawing(
+            steps.map(\.loss),
+            validation: steps.enumerated().compactMap { place, step in
+                step.validation.map { (place, $0.loss) }
+            }, title: "\(plan.name): loss")
+    }
 
     private func row(_ name: String, _ predicted: Double, _ measured: Double, unit: String, digits: Int) -> String {
         func cell(_ value: Double) -> String {
