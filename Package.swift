@@ -68,7 +68,7 @@ let package = Package(
         .target(name: "MPI", dependencies: ["CMPI"], swiftSettings: strict),
         .target(name: "Tensors", dependencies: ["COneDNN"], swiftSettings: numeric),
         .target(
-            name: "Training", dependencies: planning + ["Output", "Tensors", "MPI"], swiftSettings: strict),
+            name: "Training", dependencies: planning + ["Output", "Tokens", "Tensors", "MPI"], swiftSettings: strict),
 
         // Which build this is; a target of its own, so that a commit compiles nothing else again.
         .target(name: "Version", swiftSettings: strict, plugins: ["CommitPlugin"]),
@@ -159,7 +159,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "MPI", "TestSupport"],
+            name: "TrainingTests", dependencies: planning + ["Tokens", "Training", "Tensors", "MPI", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: tests),
