@@ -96,6 +96,8 @@ bench: build
 	@bench/schedules.py
 	@.build/release/search-bench
 	@bench/checkpoints.py
+	@bench/generate.py
+	@bench/tokens.py
 	@bench/compare.py $(BENCH)
 
 # INTEROP="--targets deepspeed,slurm" for some; MEGATRON_LM=FOLDER names a checkout of Megatron-LM, without which it is not judged.

@@ -41,8 +41,8 @@ def main():
     try:
         import tokenizers
     except ImportError:
-        print("the Python package tokenizers is not installed", file=sys.stderr)
-        return 1
+        print("bench/tokens.py is left out: the Python package tokenizers is not installed", file=sys.stderr)
+        return 0
     text = open(arguments.text, encoding="utf-8", newline="").read() if arguments.text else drawn(1_000_000)
     names = ["gpt2", "llama3", "qwen2", "llama2", "t5"]
     files = arguments.tokenizers or [os.path.join(GOLDENS, f"{name}.json") for name in names]

@@ -26,7 +26,7 @@ struct TrainCommandLine: ParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             RunCommand.self, GenerateCommand.self, CheckpointCommand.self, ExportWeightsCommand.self,
-            ProbeCommand.self, ElasticLayoutCommand.self,
+            ProbeCommand.self, ElasticLayoutCommand.self, GenerationProcessesCommand.self,
             WithLauncherCommand.self,
         ],
         defaultSubcommand: RunCommand.self)

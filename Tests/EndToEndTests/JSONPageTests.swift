@@ -323,7 +323,7 @@ import Testing
     @Test func everySectionIsCompared() throws {
         let files = [
             "metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace", "measured-times-beside-plan-files",
-            "an-import", "exports", "an-attribution",
+            "an-import", "exports", "an-attribution", "generated-text",
         ]
         let shared = [
             "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",

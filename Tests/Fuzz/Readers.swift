@@ -159,11 +159,11 @@ struct Readers {
             let file = try SafeTensorsFile(path: path)
             outcome.parsed = true
             _ = try Checkpoint.model(of: file)
-            let generator = try TextGenerator(checkpoint: path, longest: 4)
-            try generator.generate(
-                prompt: random.once(in: 8) ? [UInt8(random.below(256))] : [65], count: 1, temperature: 0.8,
-                seed: random.next()
-            ) { _ in }
+            let source = try GenerationSource(path, tokenizer: nil)
+            let settings = GenerationSession.Settings(
+                tokens: 1, sampling: Sampling(temperature: 0.8), seed: random.next())
+            let prompt = random.once(in: 8) ? String(decoding: [UInt8(random.below(256))], as: UTF8.self) : "A"
+            _ = try TextGeneration(source, settings, prompts: [prompt], stopWords: []).run(over: nil) { _, _, _ in }
             outcome.accepted = true
         } catch {
             outcome.messages = ["\(error)"]

@@ -41,14 +41,21 @@ struct PassedOnTests {
     }
 
     @Test func everyOptionOfASampleReachesTheRuntime() throws {
-        let given = ["a.safetensors", "--prompt=-x", "--tokens", "5", "--temperature", "0.5", "--seed", "9"]
+        let given = [
+            "a.safetensors", "--prompt=-x", "--prompt=y", "--tokens", "5", "--temperature", "0.5", "--top-k", "40",
+            "--top-p", "0.9", "--seed", "9", "--stop=-z", "--stop=\n", "--no-stream", "--no-cache",
+            "--tokenizer=t.json",
+            "--layout", "run", "--json",
+        ]
         let passed = try GenerateOptions.parse(given).arguments
         #expect(passed == given)
-        for option in options(of: GenerateOptions.helpMessage()) {
-            #expect(passed.contains { $0 == option || $0.hasPrefix(option + "=") })
+        let file = ["a", "--prompts=-p", "--tokens", "1", "--temperature", "0.0", "--seed", "1"]
+        #expect(try GenerateOptions.parse(file).arguments == file)
+        for option in options(of: GenerateOptions.helpMessage()) where option != "--stream" {
+            #expect((passed + file).contains { $0 == option || $0.hasPrefix(option + "=") }, "\(option)")
         }
         let received = try GenerateOptions.parse(passed)
-        #expect(received.prompt == "-x")
+        #expect(received.prompt == ["-x", "y"] && received.stop == ["-z", "\n"])
         #expect(received.tokens == 5)
     }
 
@@ -60,7 +67,11 @@ struct PassedOnTests {
         #expect(throws: (any Error).self) { try ExportWeightsOptions.parse(["a", "--to", "b", "--dtype", "fp8"]) }
     }
 
-    @Test(arguments: [["a", "--tokens", "0"], ["a", "--temperature=-1"], ["a", "--temperature", "inf"]])
+    @Test(arguments: [
+        ["a", "--tokens", "0"], ["a", "--temperature=-1"], ["a", "--temperature", "inf"], ["a", "--top-k", "0"],
+        ["a", "--top-p", "0"], ["a", "--top-p", "1.01"], ["a", "--top-p", "nan"], ["a", "--stop", ""],
+        ["a", "--prompt", "b", "--prompts", "c"], ["a", "--layout", "two"],
+    ])
     func valuesNobodyCanSampleWithAreRefused(arguments: [String]) {
         #expect(throws: (any Error).self) { try GenerateOptions.parse(arguments) }
     }

@@ -12,7 +12,7 @@ import Training
         let prefix = withUnsafeBytes(of: (length ?? UInt64(bytes.count)).littleEndian) { Data($0) }
         let folder = try TemporaryFolder()
         let path = try folder.write(prefix + bytes + Data(count: data), as: "weights.safetensors")
-        return try #require(throws: TrainingError.self) { try TextGenerator(checkpoint: path) }.description
+        return try #require(throws: TrainingError.self) { try WholeModel(weights: path) }.description
     }
 
     private func tensor(offsets: String, shape: String = "[4, 4]") -> String {

@@ -13,7 +13,7 @@ import Training
     init() throws { golden = try HuggingFaceGolden() }
 
     private func logits(_ path: String) throws -> [[Float]] {
-        try TextGenerator(checkpoint: path).logits(golden.tokens)
+        try WholeModel(weights: path).logits(of: [golden.tokens])[0]
     }
 
     @Test(arguments: HuggingFaceGolden.names) func logitsAreTransformers(_ name: String) throws {

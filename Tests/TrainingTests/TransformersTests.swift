@@ -42,7 +42,7 @@ struct TransformersTests {
         let theirs = try #require(JSONSerialization.jsonObject(with: printed) as? [[NSNumber]]).map {
             $0.map(\.floatValue)
         }
-        let ours = try TextGenerator(checkpoint: folder["out"]).logits(tokens)
+        let ours = try WholeModel(weights: folder["out"]).logits(of: [tokens])[0]
         #expect(theirs.count == tokens.count)
         #expect(HuggingFaceGolden.distance(ours, theirs) < 1e-4)
     }

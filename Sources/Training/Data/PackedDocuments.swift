@@ -28,4 +28,7 @@ package struct PackedDocuments: Hashable, Sendable {
         }
         (self.ranges, self.positions) = (ranges, positions)
     }
+
+    /// Tokens of any sequences, one behind the other, of which only the positions are known.
+    init(positions: [Int32]) { (ranges, self.positions) = ([], positions) }
 }

@@ -15,7 +15,7 @@ package final class ModelStage {
     package let kinds: [FeedForwardKind]
     private let embedding: VocabularyParallelEmbedding?
     /// Final norm and head; nil but on the last stage.
-    private let end: (norm: NormLayer, head: LinearLayer)?
+    let end: (norm: NormLayer, head: LinearLayer)?
 
     /// - Parameter tableStage: the stage whose token table a tied head uses, when it lies on this rank.
     package init(
