@@ -46,6 +46,8 @@ let package = Package(
         .target(name: "Reading", dependencies: ["Numbers", "Output", "Yams"], swiftSettings: strict),
         // Text as tokens, and files of them.
         .target(name: "Tokens", dependencies: ["Output", "Reading"], swiftSettings: strict),
+        // Texts and questions made by a rule, and figures of how they are answered.
+        .target(name: "Experiments", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
         .target(name: "Models", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
         .target(
             name: "Plans", dependencies: ["Numbers", "Output", "Reading", "Models", "Schedules", "Yams"],
@@ -60,7 +62,8 @@ let package = Package(
             name: "Interchange",
             dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules", "Yams", "TOMLKit"],
             swiftSettings: strict),
-        .target(name: "Reports", dependencies: planning + ["Costs", "Planner"], swiftSettings: strict),
+        .target(
+            name: "Reports", dependencies: planning + ["Costs", "Experiments", "Planner"], swiftSettings: strict),
 
         // The runtime.
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
@@ -68,7 +71,8 @@ let package = Package(
         .target(name: "MPI", dependencies: ["CMPI"], swiftSettings: strict),
         .target(name: "Tensors", dependencies: ["COneDNN"], swiftSettings: numeric),
         .target(
-            name: "Training", dependencies: planning + ["Output", "Tokens", "Tensors", "MPI"], swiftSettings: strict),
+            name: "Training", dependencies: planning + ["Output", "Experiments", "Tokens", "Tensors", "MPI"],
+            swiftSettings: strict),
 
         // Which build this is; a target of its own, so that a commit compiles nothing else again.
         .target(name: "Version", swiftSettings: strict, plugins: ["CommitPlugin"]),
@@ -83,14 +87,15 @@ let package = Package(
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Output", "Tokens", "Costs", "Simulator", "Planner", "Reports", "Interchange", "Options", "Version",
-                argumentParser,
+                "Output", "Tokens", "Costs", "Simulator", "Planner", "Experiments", "Reports", "Interchange", "Options",
+                "Version", argumentParser,
             ] + planning,
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
             dependencies: planning + [
-                "Output", "Costs", "Planner", "Training", "Tensors", "MPI", "Options", "Version", argumentParser,
+                "Output", "Costs", "Experiments", "Planner", "Training", "Tensors", "MPI", "Options", "Version",
+                argumentParser,
             ],
             swiftSettings: strict),
 
@@ -130,6 +135,8 @@ let package = Package(
         .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: tests),
         .testTarget(name: "ReadingTests", dependencies: ["Reading"], swiftSettings: tests),
         .testTarget(
+            name: "ExperimentsTests", dependencies: ["Experiments", "Reading", "TestSupport"], swiftSettings: tests),
+        .testTarget(
             name: "TokensTests", dependencies: ["Numbers", "Output", "Reading", "Tokens"], swiftSettings: tests),
         .testTarget(
             name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"], swiftSettings: tests),
@@ -159,7 +166,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "Tokens", "MPI", "TestSupport"],
+            name: "TrainingTests", dependencies: planning + [
+                "Training", "Tensors", "Tokens", "Experiments", "MPI", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: tests),

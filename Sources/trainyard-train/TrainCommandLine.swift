@@ -25,8 +25,8 @@ struct TrainCommandLine: ParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            RunCommand.self, GenerateCommand.self, CheckpointCommand.self, ExportWeightsCommand.self,
-            ProbeCommand.self, ElasticLayoutCommand.self, GenerationProcessesCommand.self,
+            RunCommand.self, GenerateCommand.self, EvaluateCommand.self, CheckpointCommand.self,
+            ExportWeightsCommand.self, ProbeCommand.self, ElasticLayoutCommand.self, GenerationProcessesCommand.self,
             WithLauncherCommand.self,
         ],
         defaultSubcommand: RunCommand.self)

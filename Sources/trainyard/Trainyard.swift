@@ -45,6 +45,8 @@ struct Trainyard: ParsableCommand {
             AttributeCommand.self,
             TrainCommand.self,
             GenerateCommand.self,
+            EvaluateCommand.self,
+            ArithmeticCommand.self,
             CheckpointCommand.self,
             ExportWeightsCommand.self,
             CalibrateCommand.self,

@@ -237,8 +237,13 @@ import Testing
             ("manifest-of-a-run", "run/manifest.json"), ("measured-timeline", "run/timeline.json"),
             ("a-trace", "run.json"), ("a-trace", "fused.json"),
         ] { try seen.read(folder.read(file), of: section, from: file) }
+        try folder.write("{\"prompt\": \"the \", \"answer\": \"plan\"}\n", as: "q.jsonl")
+        let answered = try program.run(["evaluate", folder["run"], "--questions", folder["q.jsonl"], "--json"])
+        #expect(answered.exitCode == 0, "\(answered.everything)")
+        try seen.read(answered.output, of: "answered-questions", from: "evaluate")
         seen.finish(
-            ["metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace"], rare: ["cause", "spike"])
+            ["answered-questions", "metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace"],
+            rare: ["cause", "spike"])
     }
 
     /// Two ranks of a stage, one of them slow, as PyTorch's profiler sees their second step.
@@ -323,7 +328,7 @@ import Testing
     @Test func everySectionIsCompared() throws {
         let files = [
             "metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace", "measured-times-beside-plan-files",
-            "an-import", "exports", "an-attribution", "generated-text",
+            "an-import", "exports", "an-attribution", "generated-text", "answered-questions",
         ]
         let shared = [
             "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",
