@@ -71,7 +71,14 @@ struct CorpusRunTests {
     @Test func theValidationIsTheTrainingLossOfItsText() throws {
         let lines = ["validation: {data: text, every: 2, batches: 1}"]
         let plain = try steps(try job())
-        let watched = try steps(try job(lines))
+        let watching = try job(lines)
+        let watched = try steps(watching, ["--overwrite", "--tensorboard", "board"])
+        let board = watching.folder.appending(path: "board")
+        let events = try FileManager.default.contentsOfDirectory(at: board, includingPropertiesForKeys: nil)
+        let bytes = try Data(contentsOf: try #require(events.first))
+        for tag in ["validation/loss", "validation/perplexity", "validation/bits per byte"] {
+            #expect(bytes.ranges(of: Data(tag.utf8)).count == 2, "\(tag)")
+        }
         #expect(watched.map(\.loss) == plain.map(\.loss))
         #expect(watched.map { $0.validationLoss != nil } == [false, true, true])
         let still = try steps(try job(lines, order: "sequential", rate: "1e-30"))
