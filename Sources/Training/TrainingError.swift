@@ -45,6 +45,14 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Parts of the state changed by themselves, and no replica has healed them all.
     case corrupted([StateFault])
 
+    /// The first problem of a file of the corpus.
+    /// - Parameter key: what names the file in the plan, for a problem of the file as a whole.
+    static func corpus(_ problems: PlanProblems, key: String) -> TrainingError {
+        var problem = problems.problems.first ?? PlanProblem(field: key, rule: "cannot be used")
+        if problem.field.isEmpty { problem.field = key }
+        return .corpus(problem)
+    }
+
     package var description: String {
         switch self {
         case .file(let path, let reason): "\(path): \(reason)"

@@ -67,7 +67,7 @@ struct TrainingRun {
         guard try joins(layout, insteadOf: stated) else { return false }
         try Trainer.check(plan: plan, layout: layout, processes: world.size)
         try checkInjections()
-        let text = try Trainer.corpus(plan: plan, settings: settings)
+        let text = try Trainer.corpus(plan: plan, settings: settings, progress: progress)
         try identity.agree(on: text, over: world)
         guard plan.precision != .bf16 || BFloat16.isSupported else {
             throw TrainingError.unsupported(

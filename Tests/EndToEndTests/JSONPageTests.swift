@@ -221,8 +221,11 @@ import Testing
     func everyKeyOfARunStandsOnThePage() throws {
         let folder = try TemporaryFolder()
         let program = try BuiltProgram("trainyard")
+        let plan = try String(contentsOf: BuiltProgram.root.appending(path: "plans/tiny-gpt.yaml"), encoding: .utf8)
+        let path = try folder.write(
+            plan.replacing("\ntrain:\n", with: "\ntrain:\n  validation: {share: 0.1, batches: 1}\n"), as: "plan.yaml")
         let trained = try program.run([
-            "train", "plans/tiny-gpt.yaml", "--data", "README.md", "--steps", "2", "--quiet", "--folder", folder["run"],
+            "train", path, "--data", "README.md", "--steps", "2", "--quiet", "--folder", folder["run"],
             "--trace", folder["run.json"], "--inject", "nan,step=1",
         ])
         #expect(trained.exitCode == 0, "\(trained.everything)")

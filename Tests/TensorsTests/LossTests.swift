@@ -3,6 +3,26 @@ import Tensors
 import Testing
 
 @Suite struct CrossEntropyTests {
+    /// Rows without a target have neither loss nor gradient, and change nothing of the others.
+    @Test func rowsWithoutATargetDoNotCount() {
+        let (rows, vocab) = (5, 24)
+        let all = Floats(random: rows * vocab, seed: 4, scale: 3)
+        let kept = Floats(3 * vocab) { all.pointer[2 * ($0 / vocab) * vocab + $0 % vocab] }
+        let loss = CrossEntropy.lossAndGradient(
+            logits: all.matrix(rows, vocab), targets: [3, -1, 10, -1, 23], scale: 0.5)
+        let expected = CrossEntropy.lossAndGradient(
+            logits: kept.matrix(3, vocab), targets: [3, 10, 23], scale: 0.5)
+        #expect(loss == expected && all.isIntact)
+        for row in 0..<rows {
+            let gradient = Array(all.doubles[row * vocab..<(row + 1) * vocab])
+            if row % 2 == 1 {
+                #expect(gradient.allSatisfy { $0 == 0 })
+            } else {
+                #expect(gradient == Array(kept.doubles[row / 2 * vocab..<(row / 2 + 1) * vocab]))
+            }
+        }
+    }
+
     static func reference(_ logits: [Double], _ targets: [Int32], vocab: Int) -> Double {
         var total = 0.0
         for (row, target) in targets.enumerated() {

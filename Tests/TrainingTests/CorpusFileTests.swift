@@ -204,7 +204,8 @@ import Training
         #expect(held.batches == 2 && held.sequences == 4 && held.predictions == 40)
         var predicted: Set<Int32> = []
         for serial in 0..<100 { predicted.formUnion(try corpus.tokens(serial).targets) }
-        #expect(predicted.max() == 160)
+        // The sequential order ends before the last sequence, by its formula.
+        #expect(predicted.max() == (order == .shuffled ? 160 : 150))
         for serial in 0..<4 {
             #expect(try corpus.tokens(serial, of: held.stream).targets.first == Int32(161 + 10 * serial))
         }

@@ -31,6 +31,7 @@ import Training
 
     private static let layouts = Fate.done("Tests/RuntimeChecks/LayoutCase.swift")
     private static let parity = Fate.done("Tests/EndToEndTests/ParityTests.swift")
+    private static let corpora = Fate.done("Tests/EndToEndTests/CorpusRunTests.swift")
     private static let stages = Fate.done("StageGradientTests")
     private static let picture = "{height: 32, width: 32, patch: 8}"
     /// Keys of a text that a row takes away.
@@ -218,6 +219,15 @@ import Training
 
         Row("train", "data", "text", parity), Row("train", "steps", "2", parity),
         Row("train", "tokenizer", "gpt2", .refused("train.tokenizer: must be bytes")),
+        Row("train", "tokenizer", "x/tokenizer.json", corpora),
+        Row("train", "documents", "apart", layouts, beside: ["endOfDocument: 10"]),
+        Row("train", "documents", "packed", .refused("train.documents: packed cannot be run")),
+        Row("train", "endOfDocument", "10", layouts, beside: ["documents: packed"]),
+        Row("train", "endOfDocument", "10", .refused("train.endOfDocument: ends documents, and they are joined")),
+        Row("train", "validation", "{share: 0.1}", corpora), Row("train.validation", "share", "0.1", corpora),
+        Row("train.validation", "data", "[text]", corpora),
+        Row("train.validation", "every", "2", corpora, beside: ["share: 0.1"]),
+        Row("train.validation", "batches", "2", corpora, beside: ["share: 0.1"]),
         Row("train", "order", "sequential", parity), Row("train", "learningRate", "1e-3", parity),
         Row("train", "minLearningRate", "1e-5", .done("LearningRateTests")),
         Row(
@@ -277,7 +287,7 @@ import Training
     /// The reader's own list of the keys of every map, so that a key it learns has to be given a fate here.
     @Test(arguments: [
         "layout", "layout.overlap", "layout.offload", "model", "model.moe", "train", "train.checkpoint",
-        "train.stateCheck",
+        "train.stateCheck", "train.validation",
     ])
     func everyKeyHasAFate(_ map: String) throws {
         let row = Row(map, "zzzzzzzz", "1", .refused(""))

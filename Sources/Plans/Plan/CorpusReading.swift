@@ -83,12 +83,12 @@ struct CorpusReading {
         let every = validation.count("every", in: Bounds.steps)
         let batches = validation.count("batches", in: 1...1_000_000)
         validation.reportUnknownKeys()
-        if validation.contains("share") == validation.contains("data") {
-            validation.report(
-                validation.contains("share") ? "share" : "",
-                rule: validation.contains("share")
-                    ? "and data both say what is held out" : "must say what is held out: share or data",
-                fix: validation.contains("share") ? "keep one of them" : "e.g. validation: {share: 0.05}")
+        if validation.contains("share"), validation.contains("data") {
+            validation.report("share", rule: "and data both say what is held out", fix: "keep one of them")
+        } else if !validation.contains("share"), !validation.contains("data") {
+            reader.report(
+                "validation", rule: "must say what is held out: share or data",
+                fix: "e.g. validation: {share: 0.05}")
         } else if share == 0 {
             validation.report(
                 "share", value: "0", rule: "must be above 0", fix: "remove validation to hold nothing out")

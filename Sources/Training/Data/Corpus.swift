@@ -64,14 +64,18 @@ package final class Corpus {
     }
 
     /// Opens the files of a run and reads each once.
-    /// - Parameter isPacked: whether the plan states packed documents.
+    /// - Parameters:
+    ///   - isPacked: whether the plan states packed documents.
+    ///   - progress: is told that a long reading goes on.
     /// - Throws: `TrainingError` for a file that cannot be read, holds a token beyond the vocabulary, or has too little text.
     package init(
-        _ settings: TrainSettings, sequence: Int, batch: Int, vocabulary: Int, isPacked: Bool = false
+        _ settings: TrainSettings, sequence: Int, batch: Int, vocabulary: Int, isPacked: Bool = false,
+        progress: RunProgress? = nil
     ) throws(TrainingError) {
         self.sequence = sequence
         self.batch = batch
-        let opening = CorpusOpening(settings, sequence: sequence, vocabulary: vocabulary, isPacked: isPacked)
+        let opening = CorpusOpening(
+            settings, sequence: sequence, vocabulary: vocabulary, isPacked: isPacked, progress: progress)
         let opened = try opening.open()
         (tokenizer, endOfDocument, documents) = (opened.tokenizer, opened.endOfDocument, opening.rule)
         let sources = opened.files.map(\.source)

@@ -26,9 +26,11 @@ struct CorpusOpening {
     private let settings: TrainSettings
     private let sequence: Int
     private let vocabulary: Int
+    private let progress: RunProgress?
 
-    init(_ settings: TrainSettings, sequence: Int, vocabulary: Int, isPacked: Bool) {
+    init(_ settings: TrainSettings, sequence: Int, vocabulary: Int, isPacked: Bool, progress: RunProgress?) {
         (self.settings, self.sequence, self.vocabulary) = (settings, sequence, vocabulary)
+        self.progress = progress
         rule = settings.documentRule(isPacked: isPacked)
     }
 
@@ -50,7 +52,8 @@ struct CorpusOpening {
                 if let known = opened[file.path] {
                     source = known
                 } else {
-                    source = try TokenSource(path: file.path, tokenizer: tokenizer, vocabulary: vocabulary)
+                    source = try TokenSource(
+                        path: file.path, tokenizer: tokenizer, vocabulary: vocabulary, progress: progress)
                     opened[file.path] = source
                     try check(source, key)
                 }
@@ -75,7 +78,7 @@ struct CorpusOpening {
     private func tokenizer() throws(TrainingError) -> Tokenizer {
         let tokenizer: Tokenizer
         do throws(PlanProblems) { tokenizer = try Tokenizer.read(settings.tokenizer) } catch {
-            throw .corpus(error.problems[0])
+            throw .corpus(error, key: "train.tokenizer")
         }
         guard tokenizer.name == "bytes" || tokenizer.vocabularySize <= vocabulary else {
             throw refuse(

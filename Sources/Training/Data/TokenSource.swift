@@ -19,14 +19,16 @@ final class TokenSource {
     private(set) var largest: UInt32 = 0
     private let content: Content
     private var bytes: [UInt8] = []
+    private let progress: RunProgress?
 
     /// Opens a file and reads it once.
     /// - Parameters:
     ///   - tokenizer: what encodes a text.
     ///   - vocabulary: tokens of the model.
+    ///   - progress: is told that a long reading goes on.
     /// - Throws: `TrainingError` for a file that cannot be read, or is not what its name or its beginning says.
-    init(path: String, tokenizer: Tokenizer, vocabulary: Int) throws(TrainingError) {
-        self.path = path
+    init(path: String, tokenizer: Tokenizer, vocabulary: Int, progress: RunProgress? = nil) throws(TrainingError) {
+        (self.path, self.progress) = (path, progress)
         guard try Self.holdsTokens(path) else {
             let file = try TextFile(path: path)
             if tokenizer.digest == Tokenizer.bytes.digest {
@@ -52,7 +54,7 @@ final class TokenSource {
         do throws(PlanProblems) {
             file = try TokenFile.open(path)
         } catch {
-            throw .corpus(error.problems[0])
+            throw .corpus(error, key: "train.data")
         }
         var hash = ContentHash()
         var watched: [WatchedFile] = []
@@ -136,6 +138,7 @@ final class TokenSource {
         var tokens: [Int32] = []
         var start = 0
         while start < count {
+            progress?.mark()
             let end = min(count, start + 1 << 16)
             if tokens.count != end - start { tokens = [Int32](repeating: 0, count: end - start) }
             let range = start..<end

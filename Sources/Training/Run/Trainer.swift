@@ -129,10 +129,13 @@ package final class Trainer {
 
     /// Opens the files of a run.
     /// - Throws: `TrainingError` for a file that cannot be read or holds a token beyond the vocabulary.
-    package static func corpus(plan: Plan, settings: TrainSettings) throws(TrainingError) -> Corpus {
+    /// - Parameter progress: is told that a long reading goes on.
+    package static func corpus(
+        plan: Plan, settings: TrainSettings, progress: RunProgress? = nil
+    ) throws(TrainingError) -> Corpus {
         try Corpus(
             settings, sequence: plan.model.sequence, batch: plan.batch, vocabulary: plan.model.vocab,
-            isPacked: plan.model.documents != nil)
+            isPacked: plan.model.documents != nil, progress: progress)
     }
 
     /// Takes the state for right as it has been filled.
