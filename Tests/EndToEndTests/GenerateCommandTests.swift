@@ -48,16 +48,19 @@ struct GenerateCommandTests {
         (shape.model, shape.layout) = (one.model, one.layout)
         let (job, run) = try run(&shape)
         try job.train(processes: one.processes, ["--folder", run])
-        let options = ["--prompt=To be", "--prompt=)", "--prompt=or not to", "--tokens", "26", "--temperature", "0"]
+        let prompts = ["--prompt=To be", "--prompt=)", "--prompt=or not to", "--tokens", "26"]
         let program = try BuiltProgram("trainyard-train")
-        let alone = try program.run(["generate", run, "--json"] + options).document()
-        let ranks = try program.run(processes: one.processes, ["generate", run, "--json", "--layout", "run"] + options)
-            .document()
-        func tokens(_ document: [String: Any]) throws -> [[Int]] {
-            try #require(document["prompts"] as? [[String: Any]]).map { try #require($0["tokens"] as? [Int]) }
+        func tokens(_ outcome: BuiltProgram.Outcome) throws -> [[Int]] {
+            try #require(outcome.document()["prompts"] as? [[String: Any]]).map { try #require($0["tokens"] as? [Int]) }
         }
-        #expect(try tokens(alone).map(\.count) == [26, 26, 26])
-        #expect(try tokens(alone) == tokens(ranks))
+        // A model of two steps says nearly the same everywhere; draws give it texts of many tokens to read.
+        for temperature in ["0", "1"] {
+            let options = ["generate", run, "--json", "--temperature", temperature] + prompts
+            let alone = try tokens(program.run(options))
+            #expect(alone.map(\.count) == [26, 26, 26])
+            #expect(temperature == "0" || Set(alone.joined()).count > 30)
+            #expect(try tokens(program.run(processes: one.processes, options + ["--layout", "run"])) == alone)
+        }
     }
 
     @Test func answersAreStreamedInOrder() throws {

@@ -114,6 +114,30 @@ import Training
         #expect(equal[0] == together[0] && equal[1] != equal[0])
     }
 
+    /// The token that ends documents is not part of the answer; a caller ends an answer behind the token it was given.
+    @Test func answersEnd() throws {
+        let theirs = try #require(continued.models["qwen2"])
+        let end = theirs[2][6]
+        var settings = GenerationSession.Settings(tokens: 9, sampling: Sampling(temperature: 0), seed: 1)
+        settings.end = end
+        let session = GenerationSession(try reader("qwen2", slots: 1), settings)
+        var over: [Int] = []
+        let found = try session.run(continued.prompts) { prompt, token in
+            prompt != 1 || token != theirs[1][1]
+        } end: {
+            over.append($0)
+        }
+        #expect(over == [0, 1, 2])
+        let whole = theirs[2].prefix { $0 != end }
+        #expect(found[2].tokens == Array(whole) && found[2].stop == .end)
+        let stop = try #require(theirs[1].firstIndex(of: theirs[1][1]))
+        if !theirs[1][...stop].contains(end) {
+            #expect(found[1].tokens == Array(theirs[1][...stop]) && found[1].stop == .stop)
+        }
+        let first = Array(theirs[0].prefix(9).prefix { $0 != end })
+        #expect(found[0].tokens == first && found[0].stop == (first.count == 9 ? .length : .end))
+    }
+
     @Test func wholeModelsReadManySequences() throws {
         let folder = try TemporaryFolder()
         try golden.model("qwen2").write(to: folder, scale: golden.scale)

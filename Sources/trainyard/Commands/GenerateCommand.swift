@@ -12,7 +12,7 @@ struct GenerateCommand: ParsableCommand {
             Mixtral). Several prompts are continued at once.
 
               trainyard generate runs/tiny-gpt --prompt "To be, or not to be"
-              trainyard generate ~/models/llama --prompts questions.txt --temperature 0 --stop "\\n" --json
+              trainyard generate models/llama --prompts questions.txt --json
               trainyard generate runs/big --layout run --prompt "Once"
             """)
 
