@@ -96,6 +96,7 @@ bench: build
 	@bench/schedules.py
 	@.build/release/search-bench
 	@bench/checkpoints.py
+	@bench/reading.py
 	@bench/generate.py
 	@bench/tokens.py
 	@bench/compare.py $(BENCH)

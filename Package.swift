@@ -166,7 +166,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: planning + [
+            name: "TrainingTests",
+            dependencies: planning + [
                 "Training", "Tensors", "Tokens", "Experiments", "MPI", "TestSupport",
             ],
             swiftSettings: strict),

@@ -67,7 +67,8 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unlikeRanks(let difference):
             "\(difference); start every rank with the same plan, text, options and program"
         case .text(let path, let reason):
-            "\(path): \(reason); train.data names the text to train on (scripts/fetch-shakespeare.sh fetches the examples')"
+            "\(path): \(reason); train.data names what is trained on, and train.validation.data what is not "
+                + "(scripts/fetch-shakespeare.sh fetches the examples' text)"
         case .textTooShort(let path, let tokens, let needed):
             "\(path): \(tokens) bytes of text, at least \(needed) are needed (one sequence and its next token); "
                 + "give a longer file or a smaller model.sequence"

@@ -57,7 +57,8 @@ import Testing
             }
         }
         let last = try #require(scores.last?.groups.first)
-        #expect(last.tokenProbability > scores[0].groups[0].tokenProbability)
+        // The end of the line and the first digit are soon known; of 128 tokens one would be right by chance.
+        #expect(last.tokenProbability > 0.4)
         #expect(try Data(contentsOf: folder.url.appending(path: "sums/scores.json")) == Data(trained.output.utf8))
         let drawing = try String(contentsOf: folder.url.appending(path: "sums/curves.svg"), encoding: .utf8)
         #expect(drawing.components(separatedBy: "<polyline").count == 7)

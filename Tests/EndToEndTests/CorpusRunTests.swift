@@ -163,6 +163,19 @@ struct CorpusRunTests {
         #expect(exported.exitCode == 0, "\(exported.everything)")
         #expect(try Data(contentsOf: job.folder.appending(path: "hf/tokenizer.json")) == Data(contentsOf: own))
 
+        // Text is generated with it, also where the plan's own has gone, and with no other.
+        func generated(_ options: [String]) throws -> BuiltProgram.Outcome {
+            try BuiltProgram("trainyard").run(
+                ["generate", "run", "--prompt", "a", "--tokens", "2", "--json"] + options, in: job.folder)
+        }
+        let named = try generated(["--tokenizer", "tokenizer.json"])
+        try FileManager.default.removeItem(at: own)
+        let found = try generated([])
+        let tokens = try #require(found.document()["prompts"] as? [[String: Any]])[0]["tokens"] as? [Int]
+        #expect(try tokens == #require(named.document()["prompts"] as? [[String: Any]])[0]["tokens"] as? [Int])
+        let other = try generated(["--tokenizer", "bytes"])
+        #expect(other.exitCode == 2 && other.errors.contains("another tokenizer than bytes"), "\(other.everything)")
+
         // Another tokenizer is another run.
         try tokenize(job, ["train", "text", "--vocab", "290", "--rules", "gpt2", "--out", "tokenizer.json"])
         let refused = try run(job, ["--resume", "--steps", "4"])

@@ -129,7 +129,8 @@ struct GenerateCommandTests {
             ([run, "--prompts", try write([0x61, 0xFF, 0x0A], "latin")], "is not UTF-8 text"),
             ([run, "--prompts", folder + "/nowhere"], "nowhere"),
             ([run, "--tokenizer", folder + "/nowhere"], "there is no such tokenizer"),
-            ([run, "--tokenizer", large], "the model knows 256 tokens, and the tokenizer"),
+            ([weights, "--tokenizer", large], "the model knows 256 tokens, and the tokenizer"),
+            ([run, "--tokenizer", large], "the run had another tokenizer than"),
             ([weights, "--layout", "run"], "states no layout"),
             ([folder + "/nowhere"], "nowhere"),
         ]

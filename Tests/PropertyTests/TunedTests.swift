@@ -131,7 +131,7 @@ import Testing
                     : .holds,
             ])
         },
-        Property(name: "a run of steps alone takes its steps over the goodput", share: 40) { plan, layout in
+        Property(name: "a run of steps alone takes its steps over the goodput", share: 38) { plan, layout in
             guard plan.rampup == nil, plan.tokens != nil else { return .silent }
             var bare = plan
             bare.run = .none

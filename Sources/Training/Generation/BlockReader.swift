@@ -87,39 +87,10 @@ final class BlockReader {
         for (index, block) in stage.blocks.enumerated() {
             for unit in block.units { try context.dataParallel.gatherWeights(of: unit) }
             let saved = (stage.kinds[index] == .mixture ? mixture ?? dense : dense).first(shape)
-            pending = try read(block, saved, input: input, joining: pending, layer: firstLayer + index)
+            if pending == nil { saved.input.copy(from: input) }
+            pending = try block.forward(saved, joining: pending) { self.attend($0, layer: firstLayer + index) }
         }
         return pending
-    }
-
-    /// - Parameter joining: the branch of the block before; nil: `input` is the stream.
-    private func read(
-        _ block: TransformerBlock, _ saved: SavedBlock, input: Matrix, joining branch: PendingBranch?, layer: Int
-    ) throws(MPIError) -> PendingBranch {
-        let (tensor, profile) = (context.tensor, context.profile)
-        guard let normed1 = saved.normed1, let normed2 = saved.normed2 else {
-            preconditionFailure("a block that saves its norms' outputs")
-        }
-        var stream = input
-        if let branch {
-            block.norm1.joinForward(branch, sum: saved.input, into: normed1, saved.statistics1, profile)
-            stream = saved.input
-        } else {
-            block.norm1.forward(input, into: normed1, saved.statistics1, profile)
-        }
-        block.qkv.forward(normed1, into: saved.qkv, addsBias: true, profile)
-        if let headNorms = block.headNorms, let heads = saved.heads { headNorms.forward(saved.qkv, heads, profile) }
-        attend(saved, layer: layer)
-        let output = context.scratch.narrow(like: normed1)
-        try tensor.sum(into: output) { part in
-            block.projection.forward(saved.attention, into: part, addsBias: false, profile)
-        }
-        block.norm2.joinForward(
-            PendingBranch(stream: stream, output: output, bias: block.projection.bias), sum: saved.middle,
-            into: normed2, saved.statistics2, profile)
-        return PendingBranch(
-            stream: saved.middle, output: try block.feedForward.forward(normed2, saved),
-            bias: block.feedForward.outputBias)
     }
 
     /// Turns queries and keys to their positions, keeps keys and values, and writes attention's output.

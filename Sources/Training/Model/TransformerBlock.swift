@@ -27,26 +27,35 @@ struct TransformerBlock {
 
     /// Runs the block from `saved.input`. A branch that comes from the block before joins the stream first, which is then
     /// written to `saved.input`.
+    /// - Parameter attend: writes `saved.attention` of `saved.qkv`, positions included; nil: the context's attention does.
     /// - Returns: the feed-forward branch, which has yet to join the stream.
-    func forward(_ saved: SavedBlock, joining branch: PendingBranch?) throws(MPIError) -> PendingBranch {
+    func forward(
+        _ saved: SavedBlock, joining branch: PendingBranch?, attend: ((SavedBlock) -> Void)? = nil
+    ) throws(MPIError) -> PendingBranch {
         let normed1 = saved.normed1 ?? context.scratch.narrow(like: saved.input)
         if let branch {
             norm1.joinForward(branch, sum: saved.input, into: normed1, saved.statistics1, context.profile)
         } else {
             norm1.forward(saved.input, into: normed1, saved.statistics1, context.profile)
         }
-        let normed2 = joinAttention(try attention(normed1, saved), saved)
+        let normed2 = joinAttention(try attention(normed1, saved, attend: attend), saved)
         return PendingBranch(
             stream: saved.middle, output: try feedForward.forward(normed2, saved), bias: feedForward.outputBias)
     }
 
     /// The attention branch. normed [S, H]: the first norm's output.
-    private func attention(_ normed: Matrix, _ saved: SavedBlock) throws(MPIError) -> PendingBranch {
+    private func attention(
+        _ normed: Matrix, _ saved: SavedBlock, attend: ((SavedBlock) -> Void)? = nil
+    ) throws(MPIError) -> PendingBranch {
         let (tensor, profile) = (context.tensor, context.profile)
         qkv.forward(try tensor.gather(normed), into: saved.qkv, addsBias: true, profile)
         if let headNorms, let heads = saved.heads { headNorms.forward(saved.qkv, heads, profile) }
-        context.attention.rotate(saved.qkv, length: saved.logSumExp.columns)
-        try context.attention.forward(qkv: saved.qkv, output: saved.attention, logSumExp: saved.logSumExp)
+        if let attend {
+            attend(saved)
+        } else {
+            context.attention.rotate(saved.qkv, length: saved.logSumExp.columns)
+            try context.attention.forward(qkv: saved.qkv, output: saved.attention, logSumExp: saved.logSumExp)
+        }
         let output = context.scratch.narrow(like: normed)
         try tensor.sum(into: output) { part in
             projection.forward(saved.attention, into: part, addsBias: false, profile)
