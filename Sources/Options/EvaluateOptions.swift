@@ -12,7 +12,16 @@ package struct EvaluateOptions: ParsableArguments {
             valueName: "questions.jsonl"))
     package var questions: String
 
+    @Option(help: "A tokenizer.json, a folder with one, or bytes (default: the one that goes with the weights).")
+    package var tokenizer: String?
+
     package init() {}
 
-    package var arguments: [String] { [checkpoint, "--questions", questions] }
+    package func validate() throws {
+        if tokenizer == "" { throw ValidationError("--tokenizer: names no tokenizer") }
+    }
+
+    package var arguments: [String] {
+        [checkpoint, "--questions=" + questions] + (tokenizer.map { ["--tokenizer=" + $0] } ?? [])
+    }
 }

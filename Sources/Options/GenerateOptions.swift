@@ -64,6 +64,7 @@ package struct GenerateOptions: ParsableArguments {
         if let topP, !(topP > 0 && topP <= 1) {
             throw ValidationError("--top-p: \(topP) is not above 0 and at most 1")
         }
+        if tokenizer == "" { throw ValidationError("--tokenizer: names no tokenizer") }
         if stop.contains("") { throw ValidationError("--stop: an empty text would end every answer before it begins") }
         if !prompt.isEmpty, prompts != nil {
             throw ValidationError("--prompt and --prompts: give the prompts in one of them")
@@ -73,7 +74,8 @@ package struct GenerateOptions: ParsableArguments {
     /// The arguments that make another program sample with these options.
     package var arguments: [String] {
         var all = [checkpoint]
-        all += prompt.map { "--prompt=" + $0 }
+        // Behind an equals sign an empty text counts as missing, and elsewhere one with a dash as an option.
+        for text in prompt { all += text.isEmpty ? ["--prompt", ""] : ["--prompt=" + text] }
         if let prompts { all.append("--prompts=" + prompts) }
         all += ["--tokens", "\(tokens)", "--temperature", "\(temperature)"]
         if let topK { all += ["--top-k", "\(topK)"] }

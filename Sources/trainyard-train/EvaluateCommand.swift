@@ -16,7 +16,9 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         do {
             let questions = try QuestionFile.read(options.questions)
-            let scores = try CheckpointEvaluation.scores(of: questions, at: options.checkpoint) { path, number, count in
+            let scores = try CheckpointEvaluation.scores(
+                of: questions, at: options.checkpoint, tokenizer: options.tokenizer
+            ) { path, number, count in
                 guard isatty(STDERR_FILENO) == 1 else { return }
                 let name = (path as NSString).lastPathComponent
                 StandardStreams.error("asking \(name), \(number) of \(count)\(number == count ? "\n" : "\u{1B}[K\r")")

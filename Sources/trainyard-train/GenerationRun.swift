@@ -70,7 +70,8 @@ struct GenerationRun {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw TrainingError.file(path: path, reason: "is not UTF-8 text; prompts are one a line")
         }
-        let lines = text.split(omittingEmptySubsequences: true) { $0.isNewline }.map(String.init)
+        // Other characters that separate lines may stand in a prompt.
+        let lines = text.split { $0 == "\n" || $0 == "\r\n" }.map(String.init)
         guard !lines.isEmpty else {
             throw TrainingError.file(path: path, reason: "holds no prompts; they are one a line")
         }

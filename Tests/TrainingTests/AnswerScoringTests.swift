@@ -62,5 +62,10 @@ struct AnswerScoringTests {
         #expect(throws: TrainingError.self) {
             try AnswerScoring.groups([TokenQuestion(prompt: [100_000], answer: [4], group: "a")], by: model)
         }
+        for answer in [[], [100_000], [4, 100_000], [-1]] as [[Int32]] {
+            #expect(throws: TrainingError.self) {
+                try AnswerScoring.groups([TokenQuestion(prompt: [1], answer: answer, group: "a")], by: model)
+            }
+        }
     }
 }

@@ -211,6 +211,33 @@ import Training
         }
     }
 
+    /// A file with a large weight and little text ends the validation, before a sequence of it comes again.
+    @Test func noHeldOutSequenceComesTwice() throws {
+        try folder.write(Data((0..<45).map { UInt8($0) }), as: "small")
+        try folder.write(Data((0..<205).map { UInt8($0) }), as: "large")
+        func validation(_ weights: (Double, Double), batches: Int) throws -> Corpus.Validation {
+            let files = [(folder["small"], weights.0), (folder["large"], weights.1)].map {
+                TrainSettings.CorpusFile(path: $0.0, weight: $0.1)
+            }
+            return try #require(
+                try Corpus(
+                    settings([(folder["large"], 1)]) { $0.validation = .init(files: files, batches: batches) },
+                    sequence: 4, batch: 2, vocabulary: 256
+                ).validation)
+        }
+        // 11 sequences of the small file and 51 of the large one.
+        for (weights, batches) in [((1.0, 1.0), 11), ((9, 1), 6), ((0, 1), 25), ((1, 9), 28)] {
+            let found = try validation(weights, batches: 100)
+            #expect(found.batches == batches, "\(weights)")
+            var seen: Set<[Int]> = []
+            for serial in 0..<found.sequences {
+                let place = found.stream.place(serial)
+                #expect(seen.insert([place.file, place.span.start]).inserted, "\(weights): \(serial)")
+            }
+            #expect(try validation(weights, batches: 3).batches == 3)
+        }
+    }
+
     @Test func badFilesSayWhatIsWrong() throws {
         try folder.write(Data((0..<40).map { UInt8($0) }), as: "text")
         let text = folder["text"]
@@ -236,6 +263,17 @@ import Training
                 + "or take another tokenizer")
         #expect(
             refusal(settings([(text, 1)]) { $0.tokenizer = "/nowhere/tokenizer.json" }).contains("no such tokenizer"))
+        let other = try writePair([[1, 2, 258, 4, 5]], as: "other")
+        #expect(
+            refusal(settings([(other, 1)]) { $0.tokenizer = tokenizer })
+                == "other: train.data: token 2 is none of the 258 of train.tokenizer (found 258); name the tokenizer that the "
+                + "file was made with")
+        #expect(
+            refusal(
+                settings([(text, 1)]) {
+                    ($0.tokenizer, $0.validation) = (tokenizer, .init(files: [.init(path: other)]))
+                }
+            ).hasPrefix("other: train.validation.data: token 2 is none of"))
         #expect(
             refusal(settings([(text, 1)]) { $0.validation = .init(share: 0.9) }, sequence: 20)
                 == "text: train.validation.share: holds out 1 of 1 sequence, and leaves none to train on (found 0.9); give a "
@@ -279,5 +317,14 @@ import Training
         ]
         #expect(Set(all).count == all.count)
         #expect(try digest([one]) == all[0])
+        // The token that ends documents counts where they do, whoever names it.
+        func digest(_ rule: TrainSettings.DocumentRule, end: Int) throws -> UInt64 {
+            try Corpus(
+                settings([(one, 1)]) { ($0.documents, $0.endOfDocument) = (rule, end) }, sequence: 2, batch: 1,
+                vocabulary: 300
+            ).digest
+        }
+        #expect(try digest(.packed, end: 3) != digest(.packed, end: 4))
+        #expect(try digest(.joined, end: 3) == all[0])
     }
 }

@@ -17,10 +17,16 @@ extension TrainSettings {
                 let other = String(path.dropLast(4)) + (ending == ".bin" ? ".idx" : ".bin")
                 return manager.fileExists(atPath: other) ? [path, other] : [path]
             }
-            if !manager.fileExists(atPath: path), manager.fileExists(atPath: path + ".idx") {
+            if !isFile(path), manager.fileExists(atPath: path + ".idx") {
                 return [path + ".bin", path + ".idx"]
             }
             return [path]
+        }
+
+        /// Whether there is something of this name that is no folder. A pair may lie beside a folder of its name.
+        package static func isFile(_ path: String) -> Bool {
+            var isFolder: ObjCBool = false
+            return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
         }
 
         /// Whether there is a file of this name, or a pair of files.

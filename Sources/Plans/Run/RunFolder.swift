@@ -9,6 +9,8 @@ package enum RunFolder {
     package static let checkpoints = "checkpoints"
     /// A copy of the tokenizer of the run's text, where that is a tokenizer.json.
     package static let tokenizer = "tokenizer.json"
+    /// A copy of the file beside it that names special tokens.
+    package static let tokenizerConfiguration = "tokenizer_config.json"
     /// In the folder of a checkpoint: what it is of.
     package static let checkpointManifest = "checkpoint.json"
     /// The measured timeline of the last step, in our own JSON.

@@ -21,7 +21,11 @@ package struct AnswerCurves {
 
     /// A line for each checkpoint: both measures of every group.
     package func lines() -> [String] {
-        let head = ["step"] + groups.flatMap { ["\($0): exact", "a token"] }
+        // A name may be anything that a file of questions holds.
+        let names = groups.map {
+            $0.map { $0.isNewline || $0.unicodeScalars.contains { $0.value < 32 || $0.value == 127 } ? "·" : $0 }
+        }
+        let head = ["step"] + names.flatMap { ["\(String($0)): exact", "a token"] }
         let rows = scores.map { scores in
             [scores.step.map { Figures.grouped($0) } ?? "–"]
                 + groups.flatMap { name in

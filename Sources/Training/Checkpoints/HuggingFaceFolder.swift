@@ -13,6 +13,8 @@ package final class HuggingFaceFolder: WeightSource {
     /// The configuration file.
     private let configuration: String
     private let described: Model
+    /// Most tokens of a sequence that the configuration states.
+    let longest: Int
     private let type: String
     private let files: [SafeTensorsFile]
     /// The number of the file that holds a tensor, by the tensor's name there.
@@ -45,7 +47,7 @@ package final class HuggingFaceFolder: WeightSource {
                 error.problems.first ?? PlanProblem(file: path, field: "", rule: "is not a model's configuration"))
         }
         if let problem = reading.foreign.first { throw .configuration(problem) }
-        (described, type) = (reading.model, reading.modelType)
+        (described, type, longest) = (reading.model, reading.modelType, reading.longest)
         let names = try Self.names(of: path)
         var files: [SafeTensorsFile] = []
         var places: [String: Int] = [:]

@@ -48,6 +48,8 @@ struct ResumeRules {
             let unit = text.holdsBytes ? "bytes" : "tokens"
             pairs.append(("train.data", "a text of \(position.bytes) \(unit)", "another of \(text.tokens) \(unit)"))
         }
+        // Only the share of a validation is compared.
+        pairs.removeAll { $0.name == "train.validation.every" || $0.name == "train.validation.batches" }
         return pairs.map { "\($0.name): \($0.theirs), now \($0.ours)" }
     }
 

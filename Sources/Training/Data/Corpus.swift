@@ -36,7 +36,7 @@ package final class Corpus {
         init(_ stream: SequenceStream, batches: Int, batch: Int) {
             self.stream = stream
             // No text is read twice, unless there is less than a batch of it.
-            self.batches = max(1, min(batches, stream.sequences / max(1, batch)))
+            self.batches = max(1, stream.distinct(most: batches * batch) / max(1, batch))
             sequences = self.batches * batch
             predictions = stream.predictions(0..<sequences)
         }

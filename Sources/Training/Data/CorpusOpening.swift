@@ -53,9 +53,10 @@ struct CorpusOpening {
                     source = known
                 } else {
                     source = try TokenSource(
-                        path: file.path, tokenizer: tokenizer, vocabulary: vocabulary, progress: progress)
+                        path: file.path, key: key, tokenizer: tokenizer, vocabulary: vocabulary, progress: progress)
                     opened[file.path] = source
                     try check(source, key)
+                    try check(source, key, against: tokenizer)
                 }
                 found.append(try self.file(source, key, end: end))
             }
@@ -72,7 +73,7 @@ struct CorpusOpening {
         let isKnown = !isBytes || (sources + held.map(\.source)).allSatisfy { $0.largest < 256 }
         return Opened(
             files: trained, held: held, tokenizer: isKnown ? tokenizer : nil, endOfDocument: end,
-            digest: digest(sources, isBytes ? nil : tokenizer))
+            digest: digest(sources, isBytes ? nil : tokenizer, end: rule == .joined ? nil : end))
     }
 
     private func tokenizer() throws(TrainingError) -> Tokenizer {
@@ -90,14 +91,16 @@ struct CorpusOpening {
     }
 
     /// A single text of bytes has the hash of its content alone.
-    private func digest(_ sources: [TokenSource], _ tokenizer: Tokenizer?) -> UInt64 {
-        if sources.count == 1, sources[0].holdsBytes { return sources[0].digest }
+    /// - Parameter end: the token that ends documents, where they matter.
+    private func digest(_ sources: [TokenSource], _ tokenizer: Tokenizer?, end: Int?) -> UInt64 {
+        if end == nil, sources.count == 1, sources[0].holdsBytes { return sources[0].digest }
         var hash = ContentHash()
         for source in sources {
             hash.update(number: source.digest)
             hash.update(number: UInt64(source.count))
         }
         hash.update(number: tokenizer?.digest ?? 0)
+        if let end { hash.update(number: UInt64(clamping: end) &+ 1) }
         return hash.value
     }
 
@@ -113,6 +116,18 @@ struct CorpusOpening {
             source.path, key, value: "\(token)",
             rule: "token \(place) lies beyond the vocabulary: model.vocab is \(vocabulary)",
             fix: token < 0 ? "no vocabulary has it" : "raise model.vocab, or take the file that goes with the model")
+    }
+
+    /// - Throws: the token of a prepared file that the stated tokenizer does not have.
+    private func check(_ source: TokenSource, _ key: String, against tokenizer: Tokenizer) throws(TrainingError) {
+        // Nobody need name the tokenizer of prepared tokens.
+        guard source.isPrepared, tokenizer.digest != Tokenizer.bytes.digest,
+            let (place, token) = try source.tokenBeyond(tokenizer.vocabularySize)
+        else { return }
+        throw refuse(
+            source.path, key, value: "\(token)",
+            rule: "token \(place) is none of the \(tokenizer.vocabularySize) of train.tokenizer",
+            fix: "name the tokenizer that the file was made with")
     }
 
     private func file(_ source: TokenSource, _ key: String, end: Int?) throws(TrainingError) -> File {

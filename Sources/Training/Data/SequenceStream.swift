@@ -36,8 +36,16 @@ package final class SequenceStream {
         tokens = [Int32](repeating: 0, count: sequence + 1)
     }
 
-    /// Sequences that come before the first comes again, over all files.
-    var sequences: Int { parts.reduce(0) { $0 + $1.range.count } }
+    /// Sequences from the first on until one of them comes again, `most` at most.
+    func distinct(most: Int) -> Int {
+        var count = 0
+        while count < most {
+            let place = blend.place(count)
+            guard place.number < parts[place.file].range.count else { break }
+            count += 1
+        }
+        return count
+    }
 
     /// The file of a sequence, by its number among the corpus's, and its tokens there.
     package func place(_ serial: Int) -> (file: Int, span: SequenceSpan) {

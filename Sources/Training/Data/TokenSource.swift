@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Plans
 internal import Reading
 internal import Tokens
 
@@ -23,13 +24,16 @@ final class TokenSource {
 
     /// Opens a file and reads it once.
     /// - Parameters:
+    ///   - key: the plan's key that names it.
     ///   - tokenizer: what encodes a text.
     ///   - vocabulary: tokens of the model.
     ///   - progress: is told that a long reading goes on.
     /// - Throws: `TrainingError` for a file that cannot be read, or is not what its name or its beginning says.
-    init(path: String, tokenizer: Tokenizer, vocabulary: Int, progress: RunProgress? = nil) throws(TrainingError) {
+    init(
+        path: String, key: String = "train.data", tokenizer: Tokenizer, vocabulary: Int, progress: RunProgress? = nil
+    ) throws(TrainingError) {
         (self.path, self.progress) = (path, progress)
-        guard try Self.holdsTokens(path) else {
+        guard try Self.holdsTokens(path, key: key) else {
             let file = try TextFile(path: path)
             if tokenizer.digest == Tokenizer.bytes.digest {
                 (content, count) = (.bytes(file), file.count)
@@ -54,7 +58,7 @@ final class TokenSource {
         do throws(PlanProblems) {
             file = try TokenFile.open(path)
         } catch {
-            throw .corpus(error, key: "train.data")
+            throw .corpus(error, key: key)
         }
         var hash = ContentHash()
         var watched: [WatchedFile] = []
@@ -71,11 +75,11 @@ final class TokenSource {
     }
 
     /// Whether a path names a file of tokens, and not a text.
-    private static func holdsTokens(_ path: String) throws(TrainingError) -> Bool {
+    private static func holdsTokens(_ path: String, key: String) throws(TrainingError) -> Bool {
         let manager = FileManager.default
         guard path.hasSuffix(".bin") else {
             return path.hasSuffix(".idx")
-                || !manager.fileExists(atPath: path) && manager.fileExists(atPath: path + ".idx")
+                || !TrainSettings.CorpusFile.isFile(path) && manager.fileExists(atPath: path + ".idx")
         }
         let index = String(path.dropLast(4)) + ".idx"
         guard manager.fileExists(atPath: path), !PlainTokens.isOne(path), !manager.fileExists(atPath: index) else {
@@ -83,7 +87,7 @@ final class TokenSource {
         }
         throw .corpus(
             PlanProblem(
-                file: path, field: "train.data",
+                file: path, field: key,
                 rule: "is neither a data file of llm.c, nor is there an index \(index)",
                 fix: "copy the index beside it; a text must not be called .bin"))
     }

@@ -1,4 +1,5 @@
 package import Experiments
+internal import Models
 
 #if canImport(Darwin)
     internal import Darwin
@@ -33,6 +34,15 @@ package enum AnswerScoring {
     package static func groups(
         _ questions: [TokenQuestion], by model: WholeModel
     ) throws -> [AnswerScores.Group] {
+        for (number, question) in questions.enumerated() {
+            guard !question.prompt.isEmpty, !question.answer.isEmpty,
+                question.answer.allSatisfy({ $0 >= 0 && $0 < model.model.vocab })
+            else {
+                throw TrainingError.unsupported(
+                    field: "question \(number + 1)", value: "its tokens",
+                    reason: "prompt and answer need a token at least, all of 0 to \(model.model.vocab - 1)")
+            }
+        }
         var tallies = questions.map { _ in Tally() }
         try model.forEachLogits(
             of: questions.map { $0.prompt + $0.answer.dropLast() }, from: { questions[$0].prompt.count - 1 }

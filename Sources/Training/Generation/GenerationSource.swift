@@ -22,7 +22,10 @@ package struct GenerationSource {
         let newest = try Checkpoint.newest(at: path)
         self.path = newest
         weights = try Checkpoint.weights(at: newest)
-        model = try weights.model()
+        var model = try weights.model()
+        // Where nobody states a length, a plan takes a usual one; here memory is taken for the text alone.
+        if let folder = weights as? HuggingFaceFolder { model.sequence = folder.longest }
+        self.model = model
         try RuntimeSupport.check(model: model)
         tokenizer = try Tokenizer.read(try named ?? Self.tokenizer(of: weights, given: path))
         try Self.check(tokenizer, model, weights)
@@ -37,7 +40,12 @@ package struct GenerationSource {
             let above = [given, folder(checkpoint.path), folder(folder(checkpoint.path))]
             let runs = above.filter { files.fileExists(atPath: $0 + "/" + RunFolder.manifest) }
             let found = ([checkpoint.path] + runs).map { $0 + "/" + tokenizerFile }
-            return found.first { files.fileExists(atPath: $0) } ?? checkpoint.manifest.train.tokenizer
+            guard let file = found.first(where: { files.fileExists(atPath: $0) }) else {
+                return checkpoint.manifest.train.tokenizer
+            }
+            // A configuration beside it may name the token that ends documents.
+            let hasMore = files.fileExists(atPath: folder(file) + "/" + RunFolder.tokenizerConfiguration)
+            return hasMore ? folder(file) : file
         }
         let isFolder = weights is HuggingFaceFolder
         let place = isFolder ? weights.path : folder(weights.path)
@@ -87,7 +95,7 @@ package struct GenerationSource {
         if tokens.isEmpty { tokens = tokenizer.endOfDocument.map { [$0] } ?? tokenizer.encode([UInt8(ascii: "\n")]) }
         if tokens.isEmpty {
             throw .unsupported(
-                field: "prompt", value: "'\(prompt.prefix(40))'",
+                field: "prompt", value: String(reflecting: String(prompt.prefix(40))),
                 reason: "the tokenizer \(tokenizer.name) has no token for any of it")
         }
         if let foreign = tokens.first(where: { $0 < 0 || $0 >= model.vocab }) {

@@ -33,7 +33,9 @@ struct RunClaim {
         resumed = request.resume != nil && !request.overwrites ? manifest : nil
         let names = Set((manifest?.files ?? []) + (manifest?.checkpoints.map(\.file) ?? []))
         let copiesTokenizer = settings.tokenizer != "bytes"
-        let own = [RunFolder.plan, RunFolder.log] + (copiesTokenizer ? [RunFolder.tokenizer] : [])
+        let own =
+            [RunFolder.plan, RunFolder.log]
+            + (copiesTokenizer ? [RunFolder.tokenizer, RunFolder.tokenizerConfiguration] : [])
         let timeline = folder + "/" + RunFolder.timeline
         let leavesTimeline = request.files.options.contains { $0.path == timeline }
         for name in own + (leavesTimeline ? [RunFolder.timeline] : []) {

@@ -182,7 +182,9 @@ package final class RunRecorder {
         try copyPlan()
         try copyTokenizer()
         let files =
-            [RunFolder.plan, RunFolder.log, RunFolder.tokenizer].map { folder + "/" + $0 } + others
+            [RunFolder.plan, RunFolder.log, RunFolder.tokenizer, RunFolder.tokenizerConfiguration].map {
+                folder + "/" + $0
+            } + others
             + [further].compactMap(\.self)
         var names = files.filter(Self.isRegular).map(relative)
         for name in claim.resumed?.files ?? [] where !names.contains(name) { names.append(name) }
@@ -334,24 +336,23 @@ package final class RunRecorder {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    /// Copies the tokenizer into the folder. Where it is two files of other names, there is no copy.
+    /// Copies the tokenizer into the folder, with the file that names special tokens where it lies in a folder with one. Where it
+    /// is two files of other names, there is no copy.
     private func copyTokenizer() throws {
-        let target = folder + "/" + RunFolder.tokenizer
         guard let source = ExportFolder.tokenizerFile(at: tokenizer) else { return }
-        if let same = FileIdentity(source), same == FileIdentity(target) { return }
-        guard let text = FileManager.default.contents(atPath: source) else {
-            throw TrainingError.file(path: source, reason: "cannot be read")
-        }
-        try record.make(target) {
-            let file = try RecordFile(path: target, grows: false)
-            try file.write(text)
-            try file.commit()
+        try copy(source, as: RunFolder.tokenizer)
+        let beside = tokenizer + "/" + RunFolder.tokenizerConfiguration
+        if source != tokenizer, FileManager.default.fileExists(atPath: beside) {
+            try copy(beside, as: RunFolder.tokenizerConfiguration)
         }
     }
 
-    /// Copies the plan file into the folder. The plan may be the copy of the run that is replaced.
-    private func copyPlan() throws {
-        let (source, target) = (claim.request.files.plan, folder + "/" + RunFolder.plan)
+    /// Copies the plan file into the folder.
+    private func copyPlan() throws { try copy(claim.request.files.plan, as: RunFolder.plan) }
+
+    /// Copies a file into the folder. It may be the copy of the run that is replaced.
+    private func copy(_ source: String, as name: String) throws {
+        let target = folder + "/" + name
         if let same = FileIdentity(source), same == FileIdentity(target) { return }
         guard let text = FileManager.default.contents(atPath: source) else {
             throw TrainingError.file(path: source, reason: "cannot be read")

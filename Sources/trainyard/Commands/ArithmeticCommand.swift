@@ -80,10 +80,13 @@ struct ArithmeticCommand: ParsableCommand {
 
     func run() throws {
         var sources = ReadFiles()
-        let plan = try PlanFile.read(self.plan, files: &sources)
+        let path =
+            FileManager.default.fileExists(atPath: self.plan) ? self.plan : Library.standard().existing(self.plan)
+        let planPath = path ?? self.plan
+        let plan = try PlanFile.read(planPath, files: &sources)
         guard plan.train?.checkpoint != nil else {
             throw Launcher.Failure(
-                description: "\(self.plan): every checkpoint is asked, and train.checkpoint is missing; "
+                description: "\(planPath): every checkpoint is asked, and train.checkpoint is missing; "
                     + "plans/arithmetic.yaml shows it")
         }
         if !plan.model.sequence.isMultiple(of: additions.lineLength) {
@@ -104,7 +107,7 @@ struct ArithmeticCommand: ParsableCommand {
         }
         try write(text: text, questions: asked)
 
-        var arguments = [self.plan, "--data", text, "--folder", records]
+        var arguments = [planPath, "--data", text, "--folder", records]
         if let steps { arguments += ["--steps", "\(steps)"] }
         if resume { arguments.append("--resume") }
         if overwrite { arguments.append("--overwrite") }
@@ -112,8 +115,7 @@ struct ArithmeticCommand: ParsableCommand {
         let training = try TrainCommand.parse(arguments)
         try training.run()
 
-        var evaluation = EvaluateOptions()
-        (evaluation.checkpoint, evaluation.questions) = (records, asked)
+        let evaluation = try EvaluateOptions.parse([records, "--questions=" + asked])
         if !json { try print("") }
         try EvaluateCommand.evaluate(
             evaluation, svg: out + "/curves.svg",
@@ -135,7 +137,7 @@ struct ArithmeticCommand: ParsableCommand {
         }
         for (content, path) in [(Data(text.utf8), path), (try QuestionFile.text(questions), asked)]
         where FileManager.default.contents(atPath: path) != content {
-            if resume {
+            if resume, FileManager.default.fileExists(atPath: path) {
                 throw Launcher.Failure(
                     description: "\(path): holds another experiment; --resume needs the options that it began with")
             }
