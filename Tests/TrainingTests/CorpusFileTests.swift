@@ -265,6 +265,11 @@ import Training
             refusal(settings([(text, 1)]) { $0.tokenizer = "/nowhere/tokenizer.json" }).contains("no such tokenizer"))
         let other = try writePair([[1, 2, 258, 4, 5]], as: "other")
         #expect(
+            refusal(settings([(text, 1), (other, 1)]))
+                == "other: train.tokenizer: has token 258, which is no byte, and text would be read as bytes (found bytes); name "
+                + "the tokenizer that the file was made with")
+        #expect(refusal(settings([(other, 1)])) == "is not refused")
+        #expect(
             refusal(settings([(other, 1)]) { $0.tokenizer = tokenizer })
                 == "other: train.data: token 2 is none of the 258 of train.tokenizer (found 258); name the tokenizer that the "
                 + "file was made with")

@@ -70,7 +70,14 @@ struct CorpusOpening {
         let sources = trained.map(\.source)
         // Prepared tokens of another tokenizer than bytes have numbers that no byte has.
         let isBytes = tokenizer.digest == Tokenizer.bytes.digest
-        let isKnown = !isBytes || (sources + held.map(\.source)).allSatisfy { $0.largest < 256 }
+        let all = sources + held.map(\.source)
+        let isKnown = !isBytes || all.allSatisfy { $0.largest < 256 }
+        if !isKnown, let text = all.first(where: \.holdsBytes), let other = all.first(where: { $0.largest > 255 }) {
+            throw refuse(
+                other.path, "train.tokenizer", value: "bytes",
+                rule: "has token \(other.largest), which is no byte, and \(text.path) would be read as bytes",
+                fix: "name the tokenizer that the file was made with")
+        }
         return Opened(
             files: trained, held: held, tokenizer: isKnown ? tokenizer : nil, endOfDocument: end,
             digest: digest(sources, isBytes ? nil : tokenizer, end: rule == .joined ? nil : end))

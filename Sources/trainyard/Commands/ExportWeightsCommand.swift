@@ -7,7 +7,7 @@ struct ExportWeightsCommand: ParsableCommand {
         commandName: "export-weights",
         abstract: "Write trained weights as a Hugging Face folder.",
         discussion: """
-            The folder holds config.json, model.safetensors and a tokenizer whose tokens are the bytes of a text. The model type \
+            The folder holds config.json, model.safetensors and the run's tokenizer (of bytes, where it had none). The model type \
             is the one that computes what the run did: GPT-2, Llama, Mistral, Qwen 2, Qwen 3, Mixtral or Qwen 3 MoE. Adapters \
             are added to their matrices.
 

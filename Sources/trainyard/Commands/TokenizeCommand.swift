@@ -158,7 +158,9 @@ struct TokenizeCommand: ParsableCommand {
         var texts: [String]
         @Option(help: "bytes, a tokenizer.json, or a folder with one.")
         var tokenizer: String
-        @Option(help: ArgumentHelp("The files' name without .bin and .idx.", valueName: "prefix"))
+        @Option(
+            help: ArgumentHelp(
+                "The files' name without .bin and .idx; files of that name are replaced.", valueName: "prefix"))
         var out: String
         @Option(help: "Where documents end: lines, jsonl, file or blank-lines.")
         var documents = "lines"
@@ -194,6 +196,12 @@ struct TokenizeCommand: ParsableCommand {
             let threads = workers?.value ?? Cores.physical()
             guard (1...1024).contains(threads) else {
                 throw Failure.input("--workers is \(threads); it takes 1 to 1024")
+            }
+            // The endings of both files belong to no name.
+            for ending in [".bin", ".idx"] where out.hasSuffix(ending) { out = String(out.dropLast(4)) }
+            let sizes = texts.map { (try? FileManager.default.attributesOfItem(atPath: $0))?[.size] as? Int }
+            if sizes.allSatisfy({ $0 == 0 }) {
+                throw Failure.input("\(texts[0]): is empty; there is nothing to prepare")
             }
             var preparation = Preparation(tokenizer: try Tokenizer.read(tokenizer), rule: rule)
             preparation.key = key
