@@ -166,7 +166,7 @@ import Training
         var ofB = all.indices.filter { whole.training.place($0).file == 1 }
         ofB = Array(ofB.prefix(10))
         #expect(Set(ofB.map { all[$0].inputs[0] }).count == 10)
-        // The same file named twice comes in two orders.
+        // A file that is named twice comes in two orders.
         func starts(_ file: Int) -> [Int] {
             all.indices.map(whole.training.place).filter { $0.file == file }.prefix(10).map(\.span.start)
         }

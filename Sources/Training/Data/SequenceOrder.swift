@@ -13,7 +13,7 @@ struct SequenceOrder {
 
     /// - Parameters:
     ///   - count: sequences of an epoch, at least 1.
-    ///   - file: number of the file in its corpus. The same file named twice comes in two orders.
+    ///   - file: number of the file in its corpus. A file that is named twice comes in two orders.
     init(count: Int, seed: UInt64, file: Int) {
         self.count = count
         self.seed = file == 0 ? seed : SplitMix64.first(seed: seed &+ UInt64(file) &* 0x9E37_79B9_7F4A_7C15)

@@ -63,7 +63,7 @@ package enum AnswerScoring {
         }
     }
 
-    /// What is known of one answer.
+    /// Sums over the tokens of one answer.
     private struct Tally {
         var tokens = 0
         var found = 0

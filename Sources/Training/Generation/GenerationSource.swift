@@ -1,7 +1,6 @@
 internal import Foundation
 package import Models
 internal import Plans
-internal import Reading
 package import Tokens
 
 /// Trained weights to generate text with, and the tokenizer that goes with them.
@@ -39,19 +38,14 @@ package struct GenerationSource {
             // RUN/checkpoints/step-000200: a folder is a run's where its manifest lies.
             let above = [given, folder(checkpoint.path), folder(folder(checkpoint.path))]
             let runs = above.filter { files.fileExists(atPath: $0 + "/" + RunFolder.manifest) }
-            let found = ([checkpoint.path] + runs).map { $0 + "/" + tokenizerFile }
-            guard let file = found.first(where: { files.fileExists(atPath: $0) }) else {
-                return checkpoint.manifest.train.tokenizer
-            }
-            // A configuration beside it may name the token that ends documents.
-            let hasMore = files.fileExists(atPath: folder(file) + "/" + RunFolder.tokenizerConfiguration)
-            return hasMore ? folder(file) : file
+            let found = ([checkpoint.path] + runs).lazy.compactMap(RunTokenizer.name)
+            return found.first ?? checkpoint.manifest.train.tokenizer
         }
         let isFolder = weights is HuggingFaceFolder
         let place = isFolder ? weights.path : folder(weights.path)
         let beside = place.isEmpty ? "." : place
-        if files.fileExists(atPath: beside + "/" + tokenizerFile) {
-            return beside + "/" + (isFolder ? "" : tokenizerFile)
+        if files.fileExists(atPath: beside + "/" + RunFolder.tokenizer) {
+            return beside + "/" + (isFolder ? "" : RunFolder.tokenizer)
         }
         guard isFolder else { return "bytes" }
         if files.fileExists(atPath: beside + "/vocab.json") { return beside }
@@ -61,16 +55,11 @@ package struct GenerationSource {
         )
     }
 
-    private static let tokenizerFile = "tokenizer.json"
-    /// The key of a checkpoint's manifest with the digest of the run's tokenizer.
-    private static let digestKey = "tokenizerDigest"
-
     /// Makes sure that the tokenizer's numbers are the model's.
     private static func check(_ tokenizer: Tokenizer, _ model: Model, _ weights: any WeightSource) throws(TrainingError)
     {
         if let folder = weights as? CheckpointFolder,
-            let text = FileManager.default.contents(atPath: folder.path + "/" + CheckpointManifest.name),
-            let digits = JSONValue(text: text)?.map?[digestKey]?.text, let digest = UInt64(digits, radix: 16),
+            let digits = folder.manifest.tokenizerDigest, let digest = UInt64(digits, radix: 16),
             digest != tokenizer.digest
         {
             throw .weights(

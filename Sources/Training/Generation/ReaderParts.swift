@@ -17,7 +17,7 @@ struct ReaderParts {
         model: Model, weights: any WeightSource, place: GenerationPlace, rows: Int, sharesMemory: Bool
     ) throws {
         let (layout, groups, held, last) = (place.layout, place.groups, place.held, place.stageToRank.count - 1)
-        let sharesTable = held.contains(last) && !model.hasHeadTable(holdsEmbedding: held.contains(0))
+        let sharesTable = ParameterLayout.sharesTable(model, held: held, last: last)
         func slice(_ group: Communicator?) -> TensorSlice {
             group.map { TensorSlice(rank: $0.rank, size: $0.size) } ?? TensorSlice()
         }
@@ -25,11 +25,10 @@ struct ReaderParts {
         let hasCopies = (groups?.gradient.size ?? 1) > 1 || (groups?.expertCopies.size ?? 1) > 1
         let cutsWeights = layout?.sharding == .parameters && hasCopies
         let parameters = ParameterSet(
-            stages: held.map { stage in
-                var units = ParameterLayout.units(
-                    model: model, layers: place.layers[stage], isFirst: stage == 0, isLast: stage == last,
-                    experts: slice(groups?.experts))
-                if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
+            stages: ParameterLayout.stages(
+                model, held: held, layers: place.layers, experts: slice(groups?.experts)
+            ).map { stage, units in
+                var units = units
                 for index in units.indices { units[index].isFrozen = true }
                 return (stage, units)
             }, share: slice(groups?.tensor), sharding: cutsWeights ? .parameters : .none,

@@ -23,6 +23,26 @@ package enum ParameterLayout {
         package var isFrozen = false
     }
 
+    /// Whether a rank that holds these stages holds one table for both ends of a model with tied embeddings.
+    static func sharesTable(_ model: Model, held: [Int], last: Int) -> Bool {
+        held.contains(last) && !model.hasHeadTable(holdsEmbedding: held.contains(0))
+    }
+
+    /// The units of the stages that a rank holds. A table that serves both ends is the first stage's.
+    /// - Parameter layers: of every stage of the model.
+    static func stages(
+        _ model: Model, held: [Int], layers: [Range<Int>], experts: TensorSlice
+    ) -> [(stage: Int, units: [Unit])] {
+        let last = layers.count - 1
+        let sharesTable = sharesTable(model, held: held, last: last)
+        return held.map { stage in
+            var units = units(
+                model: model, layers: layers[stage], isFirst: stage == 0, isLast: stage == last, experts: experts)
+            if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
+            return (stage, units)
+        }
+    }
+
     /// The units of blocks `layers`, with the embeddings on the first stage and the final norm and head on the last.
     /// With tied embeddings the first and the last stage each hold a copy of `wte.weight`; a stage that is both, one.
     /// Matrices start as N(0, 0.02), projections onto the residual stream as N(0, 0.02/√(2·layers)) (Radford et al. 2019).

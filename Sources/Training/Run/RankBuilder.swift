@@ -21,8 +21,7 @@ struct RankBuilder {
     /// Stages of this rank, in ascending order.
     private var held: [Int] { schedule.stages(on: rank) }
     private var last: Int { schedule.stages - 1 }
-    /// Whether the rank holds both ends of a model with tied embeddings: then the two tables are one tensor.
-    private var sharesTable: Bool { held.contains(last) && !model.hasHeadTable(holdsEmbedding: held.contains(0)) }
+    private var sharesTable: Bool { ParameterLayout.sharesTable(model, held: held, last: last) }
 
     /// The layout's sharding, or none where no parameter of the rank has a copy. Experts may have copies where nothing else has.
     private var sharding: Layout.Sharding {
@@ -48,13 +47,7 @@ struct RankBuilder {
         try start?.checkStart(of: model)
         let experts = TensorSlice(rank: groups.experts.rank, size: groups.experts.size)
         let parameters = ParameterSet(
-            stages: held.map { stage in
-                var units = ParameterLayout.units(
-                    model: model, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,
-                    experts: experts)
-                if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
-                return (stage, units)
-            },
+            stages: ParameterLayout.stages(model, held: held, layers: partition.layers, experts: experts),
             share: TensorSlice(rank: groups.place.tensor, size: layout.tensor), sharding: sharding,
             shard: TensorSlice(rank: groups.gradient.rank, size: groups.gradient.size),
             expertShare: TensorSlice(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
