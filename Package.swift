@@ -57,13 +57,20 @@ let package = Package(
         .target(name: "Simulator", dependencies: ["Numbers", "Schedules"], swiftSettings: strict),
         .target(
             name: "Planner", dependencies: planning + ["Costs", "Simulator"], swiftSettings: strict),
+        // Models that answer: another workload of the same parts.
+        .target(
+            name: "Inference", dependencies: ["Numbers", "Reading", "Models", "Plans", "Costs"], swiftSettings: strict),
+        // Several runs on one pool of devices, with their risk and their money.
+        .target(
+            name: "Campaigns", dependencies: planning + ["Costs", "Planner", "Inference"], swiftSettings: strict),
         // Other tools' files in and out.
         .target(
             name: "Interchange",
             dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules", "Yams", "TOMLKit"],
             swiftSettings: strict),
         .target(
-            name: "Reports", dependencies: planning + ["Costs", "Experiments", "Planner"], swiftSettings: strict),
+            name: "Reports", dependencies: planning + ["Costs", "Experiments", "Planner", "Inference", "Campaigns"],
+            swiftSettings: strict),
 
         // The runtime.
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
@@ -87,8 +94,8 @@ let package = Package(
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Output", "Tokens", "Costs", "Simulator", "Planner", "Experiments", "Reports", "Interchange", "Options",
-                "Version", argumentParser,
+                "Output", "Tokens", "Costs", "Simulator", "Planner", "Inference", "Campaigns", "Experiments", "Reports",
+                "Interchange", "Options", "Version", argumentParser,
             ] + planning,
             swiftSettings: strict),
         .executableTarget(
@@ -151,6 +158,13 @@ let package = Package(
             name: "PlannerTests",
             dependencies: planning + ["Planner", "Costs", "Simulator", "PricingSupport", "TestSupport"],
             swiftSettings: tests),
+        .testTarget(
+            name: "InferenceTests", dependencies: planning + ["Inference", "Costs", "TestSupport"], swiftSettings: tests
+        ),
+        .testTarget(
+            name: "CampaignsTests",
+            dependencies: planning + ["Campaigns", "Inference", "Planner", "Costs", "TestSupport"], swiftSettings: tests
+        ),
         .testTarget(
             name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport", "Yams"],
             swiftSettings: tests),
