@@ -105,7 +105,7 @@ struct StepBound: Sendable {
         guard let tokens = plan.tokens else { return step / sequences }
         let steps = tokens / (sequences * Double(plan.model.sequence))
         return steps * step * plan.runOverSteps / 86_400
-            / Goodput.most(meanTimeBetweenFailures: plan.cluster.meanTimeBetweenFailures, devices: devices)
+            / plan.mostGoodput(devices: devices)
     }
 
     /// The longest step of `batch` sequences whose run has this `measure`, seconds.

@@ -5,16 +5,30 @@ internal import Reading
 
 /// The option for the price of a device-hour.
 struct PriceOption: ParsableArguments {
-    @Option(help: "Dollars a device-hour, instead of the cluster's.")
+    @Option(help: "Price of a device-hour instead of the cluster's: dollars, or with a currency as in 14RMB.")
     var price: String?
 
     /// Puts the price into the plan.
     func apply(to plan: inout Plan) throws {
         guard let price else { return }
-        guard let value = try? Quantity.parse(price, as: .plain), Bounds.price.contains(value) else {
-            throw Failure.input("--price: '\(price)' is not a number of dollars from 0 to 1,000,000, such as 2.5")
+        let code = String(price.trimmed.reversed().prefix { $0.isLetter }.reversed())
+        let number = price.trimmed.dropLast(code.count)
+        guard let value = try? Quantity.parse(String(number), as: .plain), Bounds.price.contains(value) else {
+            throw Failure.input(
+                "--price: '\(price)' is not a number of dollars from 0 to 1,000,000, such as 2.5, or of a currency, such "
+                    + "as 14RMB")
         }
-        plan.cluster.changeKinds { $0.pricePerDeviceHour = value }
+        guard let currency = code.isEmpty ? .usd : Currency(code: code) else {
+            throw Failure.input(
+                "--price: '\(code)' is no currency that is known here; there are "
+                    + Currency.codes.joined(separator: ", "))
+        }
+        guard let priced = plan.priced(Price(perHour: value, currency: currency)) else {
+            throw Failure.input(
+                "--price: the plan's amounts are in \(plan.currency.rawValue) and '\(price)' is in \(currency.rawValue); "
+                    + "the plan's exchangeRates say nothing of it")
+        }
+        plan = priced
     }
 }
 
