@@ -37,6 +37,7 @@ struct Trainyard: ParsableCommand {
             SearchCommand.self,
             CompareCommand.self,
             SweepCommand.self,
+            InferenceCommand.self,
             ImportCommand.self,
             ExportCommand.self,
             ModelsCommand.self,
