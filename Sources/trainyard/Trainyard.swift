@@ -38,6 +38,7 @@ struct Trainyard: ParsableCommand {
             CompareCommand.self,
             SweepCommand.self,
             InferenceCommand.self,
+            FitsCommand.self,
             ImportCommand.self,
             ExportCommand.self,
             ModelsCommand.self,

@@ -1,3 +1,4 @@
+import Costs
 import Inference
 import Models
 import Plans

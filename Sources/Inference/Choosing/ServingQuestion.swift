@@ -24,9 +24,18 @@ package struct ServingQuestion: Hashable, Sendable {
     }
 
     /// The fastest layout that fits.
+    /// - Parameter ignoringMemory: whether layouts count that need more memory than there is; `devices` must be stated.
     /// - Throws: `ServingError`; `doesNotFit` with the smallest changes that would do.
-    package func estimate() throws(ServingError) -> ServingEstimate {
+    package func estimate(ignoringMemory: Bool = false) throws(ServingError) -> ServingEstimate {
         let served = try checked()
+        if ignoringMemory, let devices {
+            var best: ServingEstimate?
+            for layout in try layouts(served, devices: devices) {
+                let found = try ServingPrice(served, cluster, work, layout).estimate()
+                if found.outputTokensPerSecond > best?.outputTokensPerSecond ?? -1 { best = found }
+            }
+            if let best { return best }
+        }
         guard let devices else { return try onFewestDevices(served) }
         if let best = try best(served, devices: devices) { return best }
         throw try failure(served, devices: devices)

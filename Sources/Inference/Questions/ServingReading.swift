@@ -11,6 +11,10 @@ package struct ServingFile: Hashable, Sendable {
     /// What was assumed where nothing is stated, and how model and cluster were read.
     package var notes: [String]
 
+    /// Tokens of a prompt and of an answer where neither file nor options state them.
+    package static let usualPrompt = 1024
+    package static let usualOutput = 256
+
     /// A key as the command line states it: it replaces the file's.
     package struct Override: Hashable, Sendable {
         package var key: String
@@ -99,7 +103,7 @@ package struct ServingFile: Hashable, Sendable {
 }
 
 /// The keys of a question that have been read.
-private struct ServingDraft {
+struct ServingDraft {
     var model: Model?
     var cluster: Cluster?
     var counts: [String: Int] = [:]
@@ -157,9 +161,6 @@ private struct ServingDraft {
         }
     }
 
-    static let usualPrompt = 1024
-    static let usualOutput = 256
-
     /// nil: the model or the cluster is not known.
     func question() -> ServingQuestion? {
         guard let model, let cluster else { return nil }
@@ -172,7 +173,7 @@ private struct ServingDraft {
         let weights = formats["weights"] ?? usual
         let work = Workload(
             weights: weights, ends: formats["ends"], cache: formats["cache"] ?? usual, batch: counts["batch"] ?? 1,
-            prompt: counts["prompt"] ?? Self.usualPrompt, output: counts["output"] ?? Self.usualOutput,
+            prompt: counts["prompt"] ?? ServingFile.usualPrompt, output: counts["output"] ?? ServingFile.usualOutput,
             chunk: counts["chunk"] ?? Workload.usualChunk, overlaps: overlaps ?? false)
         var question = ServingQuestion(model: model, cluster: cluster, work: work, devices: counts["devices"])
         (question.tensor, question.pipeline, question.expert) = (counts["tensor"], counts["pipeline"], counts["expert"])
