@@ -10,7 +10,22 @@ struct PriceOption: ParsableArguments {
 
     /// Puts the price into the plan.
     func apply(to plan: inout Plan) throws {
-        guard let price else { return }
+        guard let price = try stated() else { return }
+        guard let priced = plan.priced(price) else {
+            throw Failure.input(
+                "--price: the plan's amounts are in \(plan.currency.rawValue) and this price is in "
+                    + "\(price.currency.rawValue); the plan's exchangeRates say nothing of it")
+        }
+        plan = priced
+    }
+
+    /// Puts the price into a cluster that belongs to no plan.
+    func apply(to cluster: inout Cluster) throws {
+        if let price = try stated() { cluster.changeKinds { $0.price = price } }
+    }
+
+    private func stated() throws -> Price? {
+        guard let price else { return nil }
         let code = String(price.trimmed.reversed().prefix { $0.isLetter }.reversed())
         let number = price.trimmed.dropLast(code.count)
         guard let value = try? Quantity.parse(String(number), as: .plain), Bounds.price.contains(value) else {
@@ -23,12 +38,7 @@ struct PriceOption: ParsableArguments {
                 "--price: '\(code)' is no currency that is known here; there are "
                     + Currency.codes.joined(separator: ", "))
         }
-        guard let priced = plan.priced(Price(perHour: value, currency: currency)) else {
-            throw Failure.input(
-                "--price: the plan's amounts are in \(plan.currency.rawValue) and '\(price)' is in \(currency.rawValue); "
-                    + "the plan's exchangeRates say nothing of it")
-        }
-        plan = priced
+        return Price(perHour: value, currency: currency)
     }
 }
 
