@@ -7,8 +7,8 @@ internal import Schedules
 ///
 /// Tried are layouts of the kind that needs least memory: parameters sharded among all copies, every block recomputed, one
 /// sequence at a time, on software that can run them. Numbers on which weights and optimizer alone are too large are left
-/// out. Where a first number does not fit, ever larger steps are taken, and the last one searched number by number: on none
-/// of the numbers that it leads over does a layout fit, but for some between the steps before.
+/// out. From the others steps are taken that double until something fits, and the numbers of the last step are tried one by
+/// one. A number between earlier steps that happens to divide better is not seen.
 package func fewestDevices(
     _ plan: Plan, upTo most: Int, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions()
 ) -> Int? {
