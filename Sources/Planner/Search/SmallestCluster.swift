@@ -5,8 +5,8 @@ internal import Schedules
 
 /// The fewest devices, at most `most`, on which some layout of a plan fits; nil: none was found.
 ///
-/// Tried are layouts of the kind that needs least memory: parameters sharded among all copies, every block recomputed, one
-/// sequence at a time, on software that can run them. Numbers on which weights and optimizer alone are too large are left
+/// Tried are layouts of the kind that needs least memory: parameters sharded among all copies, or one copy; every block
+/// recomputed, one sequence at a time, on software that can run them. Numbers on which weights and optimizer alone are too large are left
 /// out. From the others steps are taken that double until something fits, and the numbers of the last step are tried one by
 /// one. A number between earlier steps that happens to divide better is not seen.
 package func fewestDevices(
@@ -52,7 +52,8 @@ extension SearchSpace {
     /// Leaves the layouts that need least memory.
     fileprivate mutating func keepLeastMemory(_ plan: Plan) {
         anySoftware = true
-        (sharding, recompute, hybridSharding, partialRecompute) = ([.parameters], [.full], false, false)
+        // One copy has nothing to shard.
+        (sharding, recompute, hybridSharding, partialRecompute) = ([.none, .parameters], [.full], false, false)
         (schedules, virtualStages.fixed) = ([.oneForwardOneBackward], 1)
         (contextExchanges, expertTensor.fixed) = ([.ring], 1)
         // Only long sequences are divided: a device holds the activations of few tokens otherwise.
