@@ -5,10 +5,10 @@ internal import Schedules
 
 /// The fewest devices, at most `most`, on which some layout of a plan fits; nil: none was found.
 ///
-/// Tried are layouts of the kind that needs least memory: parameters sharded among all copies, every block recomputed, one
-/// sequence at a time, on software that can run them. Numbers on which weights and optimizer alone are too large are left
-/// out; among the others, of which a larger one hardly ever fits less, the first is found by halving.
-/// Complexity: O(log of the numbers) searches of a small space.
+/// Tried are layouts of the kind that needs least memory: parameters sharded among all copies, or one copy; every block
+/// recomputed, one sequence at a time, on software that can run them. Numbers on which weights and optimizer alone are too large are left
+/// out. From the others steps are taken that double until something fits, and the numbers of the last step are tried one by
+/// one. A number between earlier steps that happens to divide better is not seen.
 package func fewestDevices(
     _ plan: Plan, upTo most: Int, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions()
 ) -> Int? {
@@ -28,21 +28,13 @@ package func fewestDevices(
         first = first ?? pricer
         return priceSpace(space, pricer: pricer, request: request).effort.feasible > 0
     }
-    // Steps that double until something fits, then halves of the last step.
-    var (low, high, step) = (-1, 0, 1)
-    while high < counts.count, !fits(counts[high]) {
-        (low, high) = (high, high + step)
+    // Steps that double until something fits; then every number of the last step, since degrees divide some and not others.
+    var (passed, place, step) = (-1, 0, 1)
+    while place < counts.count, !fits(counts[place]) {
+        (passed, place) = (place, place + step)
         step *= 2
     }
-    if high >= counts.count {
-        guard let last = counts.last, low < counts.count - 1, fits(last) else { return nil }
-        high = counts.count - 1
-    }
-    while high - low > 1 {
-        let middle = (low + high) / 2
-        if fits(counts[middle]) { high = middle } else { low = middle }
-    }
-    return counts[high]
+    return counts[(passed + 1)..<min(place + 1, counts.count)].first(where: fits)
 }
 
 /// The first of `counts` on which some layout of the space fits; nil if there is none.
@@ -60,7 +52,8 @@ extension SearchSpace {
     /// Leaves the layouts that need least memory.
     fileprivate mutating func keepLeastMemory(_ plan: Plan) {
         anySoftware = true
-        (sharding, recompute, hybridSharding, partialRecompute) = ([.parameters], [.full], false, false)
+        // One copy has nothing to shard.
+        (sharding, recompute, hybridSharding, partialRecompute) = ([.none, .parameters], [.full], false, false)
         (schedules, virtualStages.fixed) = ([.oneForwardOneBackward], 1)
         (contextExchanges, expertTensor.fixed) = ([.ring], 1)
         // Only long sequences are divided: a device holds the activations of few tokens otherwise.
