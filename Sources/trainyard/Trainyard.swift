@@ -37,6 +37,8 @@ struct Trainyard: ParsableCommand {
             SearchCommand.self,
             CompareCommand.self,
             SweepCommand.self,
+            InferenceCommand.self,
+            FitsCommand.self,
             ImportCommand.self,
             ExportCommand.self,
             ModelsCommand.self,

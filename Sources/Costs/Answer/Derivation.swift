@@ -2,24 +2,26 @@
 ///
 /// The inputs of a line are the names in its formula, and its value is the result of the formula with these inputs. So
 /// formula, inputs and value cannot contradict one another.
-struct Derivation {
-    typealias Line = Estimate.Explanation
+package struct Derivation {
+    package typealias Line = Estimate.Explanation
 
-    private(set) var lines: [Line] = []
+    package private(set) var lines: [Line] = []
     private var symbols: [String: Line.Input] = [:]
 
+    package init() {}
+
     /// Defines the value of a symbol, which has one meaning in all lines.
-    mutating func define(_ symbol: String, _ value: Double, _ unit: String, _ meaning: String) {
+    package mutating func define(_ symbol: String, _ value: Double, _ unit: String, _ meaning: String) {
         symbols[symbol] = Line.Input(symbol: symbol, value: value, unit: unit, meaning: meaning)
     }
 
-    mutating func define(_ symbol: String, _ value: Int, _ unit: String, _ meaning: String) {
+    package mutating func define(_ symbol: String, _ value: Int, _ unit: String, _ meaning: String) {
         define(symbol, Double(value), unit, meaning)
     }
 
     /// Adds a line. Its value is nan if the formula cannot be read or uses an undefined symbol.
     /// - Parameter symbol: name of the figure in later formulas.
-    mutating func derive(
+    package mutating func derive(
         _ figure: String, as symbol: String, _ formula: String, _ unit: String, note: String = "",
         after source: String = ""
     ) {

@@ -27,9 +27,9 @@ package final class DeviceRates: Sendable {
     /// Rate of the software's fused attention, as a multiple of the device's efficiency curve.
     private let attentionFactor: Double
     /// Bytes of one number of an activation.
-    let elementBytes: Double
+    package let elementBytes: Double
     /// Bytes of a number that a product reads.
-    let operandBytes: Double
+    package let operandBytes: Double
     /// Bytes of a kept number that only products read.
     let inputBytes: Double
     /// The formats of a run in 8 or 4 bits; nil: none is stated, or the software keeps everything in fp32.
@@ -101,38 +101,44 @@ package final class DeviceRates: Sendable {
         product(m, n, k, bytes: elementBytes * (m * k + k * n + m * n), high: high)
     }
 
-    /// Seconds of an m×k by k×n product that moves `bytes`. Its efficiency comes from measured shapes, else from tiles
-    /// and waves, else from its size.
+    /// Seconds of an m×k by k×n product that moves `bytes`.
     func product(_ m: Double, _ n: Double, _ k: Double, bytes: Double, high: Bool) -> Double {
         guard m > 0, n > 0, k > 0 else { return 0 }
+        return max(launch, multiplyAdds(m, n, k, high: high), bytes / memoryRate)
+    }
+
+    /// Seconds of the multiply-adds of an m×k by k×n product. Its efficiency comes from measured shapes, else from tiles
+    /// and waves, else from its size.
+    func multiplyAdds(_ m: Double, _ n: Double, _ k: Double, high: Bool = false) -> Double {
         if let products {
             // An 8-bit product at twice the rate is as efficient as a half-precision product of half the depth.
             let share = products.share(m, n, high ? k : k * sizeScale)
-            return max(launch, 2 * m * n * k / ((high ? highPeak : peak) * share * inStep), bytes / memoryRate)
+            return 2 * m * n * k / ((high ? highPeak : peak) * share * inStep)
         }
-        if let shape { return tiled(m, n, k, shape: shape, bytes: bytes, high: high) }
-        return product(flops: 2 * m * n * k, bytes: bytes, high: high)
+        if let shape { return tiled(m, n, k, shape: shape, high: high) }
+        return multiplyAdds(flops: 2 * m * n * k, high: high)
     }
 
     /// Seconds of a product by its tiles and waves. At twice the rate, an 8-bit product spends twice the depth on
     /// filling.
-    private func tiled(
-        _ m: Double, _ n: Double, _ k: Double, shape: MatmulShape, bytes: Double, high: Bool
-    ) -> Double {
+    private func tiled(_ m: Double, _ n: Double, _ k: Double, shape: MatmulShape, high: Bool) -> Double {
         let tile = MatmulShape.tile
         let waves = (m / tile).rounded(.up) * (n / tile).rounded(.up) / shape.units
         let counted = (1 - shape.quantised) * max(waves, 1) + shape.quantised * waves.rounded(.up)
         let depth = k + (high ? shape.fill : shape.fill / sizeScale)
         let work = counted * shape.units * 2 * tile * tile * depth
         let rate = (high ? highPeak : peak) * shape.sustained * inStep
-        return max(launch, work / rate + shape.overhead, bytes / memoryRate)
+        return work / rate + shape.overhead
+    }
+
+    private func multiplyAdds(flops: Double, high: Bool) -> Double {
+        flops / ((high ? highPeak : peak) * (inStep * matmul.share(of: high ? flops : flops * sizeScale)))
     }
 
     /// Seconds of products with `flops` in total that move `bytes`.
     func product(flops: Double, bytes: Double, high: Bool = false) -> Double {
         guard flops > 0 else { return 0 }
-        let share = inStep * matmul.share(of: high ? flops : flops * sizeScale)
-        return max(launch, flops / ((high ? highPeak : peak) * share), bytes / memoryRate)
+        return max(launch, multiplyAdds(flops: flops, high: high), bytes / memoryRate)
     }
 
     /// Seconds of a weight-gradient product that adds to an accumulator of `accumulatorBytes` a number. Each tile of
@@ -144,7 +150,7 @@ package final class DeviceRates: Sendable {
     }
 
     /// Seconds of a kernel that moves `bytes`.
-    func memory(_ bytes: Double) -> Double { bytes > 0 ? max(launch, bytes / memoryRate) : 0 }
+    package func memory(_ bytes: Double) -> Double { bytes > 0 ? max(launch, bytes / memoryRate) : 0 }
 
     /// Whether the blocks' products are in 8 bits, at a higher rate or not.
     let hasEightBitProducts: Bool
@@ -166,7 +172,7 @@ package final class DeviceRates: Sendable {
     /// Seconds of flash attention of `flops` (the causal half) over sequences of `length` tokens.
     ///
     /// - Parameter share: efficiency as a fraction of the curve's.
-    func flash(flops: Double, length: Double, share: Double = 1) -> Double {
+    package func flash(flops: Double, length: Double, share: Double = 1) -> Double {
         max(launch, flops / (highPeak * attention.share(of: length) * share * attentionFactor * inStep))
     }
 }

@@ -159,6 +159,15 @@ extension AttentionSpec {
     }
 }
 
+extension AttentionSpec {
+    /// Numbers of a token that generation keeps for later tokens: keys and values, or keys that serve as values; none of a
+    /// block that reads those of another.
+    static func keptKeys(_ model: Model) -> Width {
+        let widths = AttentionWidths(model.block)
+        return widths.held(cut: 0, heads: widths.keys + widths.values)
+    }
+}
+
 /// Numbers in a row of the tensors of multi-head attention, over all tensor ranks.
 private struct AttentionWidths {
     let block: BlockShape

@@ -10,6 +10,8 @@ package final class Block: Sendable {
     package let prediction: Part
     /// Sizes of the core attention.
     package let core: CoreAttention
+    /// What generation keeps of a sequence.
+    package let cache: BlockCache
     /// The experts; nil in a dense block.
     package let mixture: Model.Mixture?
     /// A row of the residual stream on the ranks that divide its rows.
@@ -61,6 +63,7 @@ package final class Block: Sendable {
         self.attention = attention
         self.feedForward = feedForward
         core = attention.core
+        cache = BlockCache(model)
         mixture = feedForward.experts?.mixture
         stream = Extent(.scattered, whole: model.hidden)
         inputs = model.block.predicts ? 2 : 1

@@ -203,7 +203,7 @@ private func leastOffload(_ plan: Plan, settings: SearchSettings, options: CostO
 }
 
 /// The layouts of a space that need least memory, and a request for whether one fits.
-private func sparing(_ plan: Plan, _ settings: SearchSettings) -> (SearchSpace, PricingRequest) {
+func sparing(_ plan: Plan, _ settings: SearchSettings) -> (SearchSpace, PricingRequest) {
     var sparing = settings.space
     sparing.microbatch.most = 1
     sparing.partialRecompute = false
@@ -223,14 +223,8 @@ func fewestDevices(
 ) -> Int? {
     // The groups of a cluster state their devices.
     guard plan.cluster.groups == nil else { return nil }
-    let (sparing, request) = sparing(plan, settings)
     let most = above.multipliedReportingOverflow(by: 64)
     let counts = DeviceCounts(plan, space: settings.space)
         .between(above + 1, most.overflow ? .max / 64 : most.partialValue)
-    let bound = StepBound(plan, space: settings.space, options: options)
-    for count in counts where !bound.exceedsMemory(devices: count, usable: request.usable) {
-        guard let pricer = try? Pricer(plan: plan.using(count), options: options) else { return nil }
-        if priceSpace(sparing, pricer: pricer, request: request).effort.feasible > 0 { return count }
-    }
-    return nil
+    return firstFitting(counts, plan, settings: settings, options: options)
 }

@@ -1,5 +1,12 @@
 internal import Dispatch
 
+/// Results of `body` for every index below `count`, computed on all cores, or on so many.
+package func parallelMap<Result: Sendable>(
+    _ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result
+) -> [Result] {
+    map(count, threads: threads, body)
+}
+
 /// Results of `body` for every index below `count`, computed on all cores.
 func map<Result: Sendable>(_ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result) -> [Result] {
     guard count > 0 else { return [] }

@@ -24,13 +24,7 @@ struct StepBound: Sendable {
 
     init(_ plan: Plan, space: SearchSpace, options: CostOptions) {
         self.plan = plan
-        let bytes = StateBytes(
-            precision: plan.precision, gradients: space.base(for: plan).gradients, optimizer: plan.optimizer)
-        let weight = plan.recipe?.parameterGather == true ? min(1, bytes.weight) : bytes.weight
-        // Frozen weights may be stored in few bits, and have no optimizer state.
-        // What is offloaded is in no device.
-        let isHere = space.base(for: plan).offload == nil && !plan.offloadsIfNeeded
-        state = isHere ? (weight + bytes.leastOptimizer) * Double(plan.model.trainedParameters) : 0
+        state = Self.state(plan, space: space)
         var (work, pass) = (Double.infinity, Double.infinity)
         let contexts =
             space.context.fixed
@@ -55,6 +49,17 @@ struct StepBound: Sendable {
         known = shared.work
         self.work = work.isFinite ? Self.slack * work : 0
         self.pass = pass.isFinite ? Self.slack * pass : 0
+    }
+
+    /// Bytes of weights and optimizer, which the devices together must hold.
+    static func state(_ plan: Plan, space: SearchSpace) -> Double {
+        // What is offloaded is in no device.
+        guard space.base(for: plan).offload == nil, !plan.offloadsIfNeeded else { return 0 }
+        let bytes = StateBytes(
+            precision: plan.precision, gradients: space.base(for: plan).gradients, optimizer: plan.optimizer)
+        let weight = plan.recipe?.parameterGather == true ? min(1, bytes.weight) : bytes.weight
+        // Frozen weights may be stored in few bits, and have no optimizer state.
+        return (weight + bytes.leastOptimizer) * Double(plan.model.trainedParameters)
     }
 
     /// Layouts of one pipeline rank and one replica, or as many replicas as the experts need, in all ways that change a

@@ -38,6 +38,12 @@ extension Cluster {
             .cluster
     }
 
+    /// Reads `cluster:` of a file that asks something of a cluster: a name, a path or a map.
+    /// - Returns: nil after a report, or where the key is missing.
+    package static func read(_ file: FieldReader, library: Library) -> Cluster? {
+        ClusterReading.read(file, library: library)?.cluster
+    }
+
     /// The file that is called `reference`, or the path; nil if there is none.
     static func path(of reference: String, library: Library) -> String? {
         Library.isPath(reference) ? library.existing(reference) : library.clusterFile(reference)

@@ -10,10 +10,9 @@ package struct ExplanationText {
     private let lines: [Estimate.Explanation]
     private let width: Int
 
-    package init(_ estimate: Estimate, width: Int = 100) {
-        lines = estimate.explanation
-        self.width = width
-    }
+    package init(_ estimate: Estimate, width: Int = 100) { self.init(estimate.explanation, width: width) }
+
+    package init(_ lines: [Estimate.Explanation], width: Int = 100) { (self.lines, self.width) = (lines, width) }
 
     package func text() -> String {
         var out = ["How the figures come about"]

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Inference
 internal import Output
 internal import Planner
 internal import Plans
@@ -19,6 +20,7 @@ struct ValidateCommand: ParsableCommand {
               trainyard validate
               trainyard validate --runs my-runs/ --json
               trainyard validate --whole-runs
+              trainyard validate --serving
               trainyard validate --leave-one-source-out --markdown \\
                   --svg docs/images/validation.svg
             """)
@@ -44,6 +46,9 @@ struct ValidateCommand: ParsableCommand {
     @Flag(help: "Predict whole runs, from the first step to the bill, each by figures of other organisations.")
     var wholeRuns = false
 
+    @Flag(help: "Predict published figures of models that answer, those of plans/published/serving/figures.yaml.")
+    var serving = false
+
     @Flag(help: "Print the constants that predict the runs best, and how far off they are.")
     var refit = false
 
@@ -54,10 +59,14 @@ struct ValidateCommand: ParsableCommand {
         if wholeRuns, leaveOneSourceOut || leaveOneDeviceOut || refit || svg != nil {
             throw ValidationError("--whole-runs stands alone, beside --runs, --json and --markdown.")
         }
+        if serving, leaveOneSourceOut || leaveOneDeviceOut || refit || wholeRuns || svg != nil {
+            throw ValidationError("--serving stands alone, beside --runs, --json and --markdown.")
+        }
         if json, markdown { throw ValidationError("--json and --markdown exclude one another.") }
     }
 
     mutating func run() throws {
+        if serving { return try printServing() }
         let drawings = [NamedPath("--svg", svg)].compactMap(\.self)
         try OutputFile.check(drawings)
         let library = Library.standard()
@@ -88,6 +97,17 @@ struct ValidateCommand: ParsableCommand {
             try print(markdown ? report.markdown() : report.text(width: Console.width))
             Console.note(report.timing)
         }
+    }
+
+    private func printServing() throws {
+        let library = Library.standard()
+        guard let path = runs ?? library.existing("plans/published/serving/figures.yaml") else {
+            throw Failure.input("plans/published/serving/figures.yaml is nowhere to be found; name a table with --runs")
+        }
+        var files = ReadFiles()
+        let figures = try ServingFigure.read(path: path, library: library, files: &files)
+        let report = ServingComparisonReport(ServingComparison(figures))
+        try print(json ? report.json() : markdown ? report.markdown() : report.text(width: Console.width))
     }
 
     private func printWholeRuns(_ published: [PublishedRun]) throws {

@@ -9,12 +9,15 @@ struct PriceOption: ParsableArguments {
     var price: String?
 
     /// Puts the price into the plan.
-    func apply(to plan: inout Plan) throws {
+    func apply(to plan: inout Plan) throws { try apply(to: &plan.cluster) }
+
+    /// Puts the price into the cluster.
+    func apply(to cluster: inout Cluster) throws {
         guard let price else { return }
         guard let value = try? Quantity.parse(price, as: .plain), Bounds.price.contains(value) else {
             throw Failure.input("--price: '\(price)' is not a number of dollars from 0 to 1,000,000, such as 2.5")
         }
-        plan.cluster.changeKinds { $0.pricePerDeviceHour = value }
+        cluster.changeKinds { $0.pricePerDeviceHour = value }
     }
 }
 
