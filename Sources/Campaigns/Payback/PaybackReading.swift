@@ -1,5 +1,5 @@
 internal import Numbers
-package import Reading
+internal import Reading
 internal import Yams
 
 extension Payback {
@@ -89,7 +89,8 @@ private struct PaybackReading {
         } else if let tokens, let price {
             inputs[.serving] = tokens / 1e6 * price
         } else if tokens != nil || price != nil {
-            reader.reportMissing(tokens == nil ? "tokensPerMonth" : "perMillionTokens", fix: "both make the cost a month")
+            reader.reportMissing(
+                tokens == nil ? "tokensPerMonth" : "perMillionTokens", fix: "both make the cost a month")
         }
         reader.expect("perMonth")
     }

@@ -1,6 +1,6 @@
 internal import Costs
-internal import Foundation
 internal import Inference
+internal import Models
 internal import Numbers
 internal import Plans
 

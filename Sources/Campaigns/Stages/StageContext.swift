@@ -1,7 +1,7 @@
 internal import Models
 internal import Numbers
-package import Plans
-package import Reading
+internal import Plans
+internal import Reading
 internal import Yams
 
 /// What the stages of one campaign are read with.
@@ -67,7 +67,8 @@ final class StageContext {
             let place = "\(problem.file ?? ""):\(problem.line ?? 0):\(problem.column ?? 0): \(problem.rule)"
             guard reported.insert(place).inserted else { continue }
             let key = String(problem.field.prefix { $0 != "." })
-            if problem.file == collector.file, key.isEmpty || own.contains(key) || keys[key] == nil && key != "cluster" {
+            if problem.file == collector.file, key.isEmpty || own.contains(key) || keys[key] == nil && key != "cluster"
+            {
                 problem.field = problem.field.isEmpty ? "stages.\(stage)" : "stages.\(stage).\(problem.field)"
             }
             collector.adopt(problem)

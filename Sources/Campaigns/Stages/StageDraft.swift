@@ -1,6 +1,6 @@
 internal import Numbers
-package import Plans
-package import Reading
+internal import Plans
+internal import Reading
 internal import Yams
 
 /// A stage as its map says it, before the stages that it names are known.
@@ -40,7 +40,8 @@ final class StageDraft {
         let kind = reader.choice("kind", of: StageKind.self)
         if !reader.contains("kind") {
             if !reader.contains("plan") {
-                reader.reportMissing("kind", fix: "one of \(StageKind.allCases.map(\.rawValue).joined(separator: ", "))")
+                reader.reportMissing(
+                    "kind", fix: "one of \(StageKind.allCases.map(\.rawValue).joined(separator: ", "))")
             }
         } else if kind == nil {
             return nil

@@ -1,6 +1,3 @@
-package import Costs
-internal import Numbers
-
 /// Time and cost of one part of a job, on the part's own devices.
 package struct PartPrice: Hashable, Sendable {
     package var name: String

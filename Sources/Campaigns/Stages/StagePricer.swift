@@ -1,7 +1,9 @@
-package import Costs
+internal import Costs
+internal import Inference
+internal import Models
 internal import Numbers
 package import Planner
-package import Plans
+internal import Plans
 package import Reading
 
 /// Prices stages with the planner. Each different plan is searched once, however many stages and variants ask for it.
@@ -49,8 +51,11 @@ package struct StagePricer {
 
     private mutating func price(_ part: StagePart) throws(PlannerError) -> PartPrice {
         switch part.work {
-        case .training(let plan): PartPrice(part.name, try estimate(plan))
-        case .serving(let tokens): try tokens.price(named: part.name)
+        case .training(let plan): return PartPrice(part.name, try estimate(plan))
+        case .serving(let tokens):
+            do throws(ServingError) {
+                return try tokens.price(named: part.name)
+            } catch { throw .noLayout(error.description) }
         }
     }
 

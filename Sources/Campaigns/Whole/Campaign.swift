@@ -1,6 +1,3 @@
-package import Plans
-package import Reading
-
 /// A campaign as its file says it: stages on one pool of devices, and what the result is sold for.
 package struct Campaign: Hashable, Sendable {
     package var name: String

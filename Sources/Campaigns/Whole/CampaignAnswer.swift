@@ -1,4 +1,3 @@
-package import Costs
 package import Planner
 package import Reading
 

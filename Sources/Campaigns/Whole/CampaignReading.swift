@@ -1,5 +1,5 @@
 internal import Numbers
-package import Plans
+internal import Plans
 package import Reading
 internal import Yams
 
@@ -7,16 +7,22 @@ extension Campaign {
     /// Reads and checks the campaign file at `path`. It, and all files that it refers to, are added to `files`.
     /// - Throws: every problem of the file at once, with line and column.
     package static func read(
-        path: String, library: Library? = nil, price: Double? = nil, files: inout ReadFiles
+        path: String, devices: Int? = nil, library: Library? = nil, price: Double? = nil,
+        files: inout ReadFiles
     ) throws(PlanProblems) -> Campaign {
         try read(
-            text: YAMLFile.text(path: path, files: &files), path: path, library: library, price: price, files: &files)
+            text: YAMLFile.text(path: path, files: &files), path: path, devices: devices, library: library,
+            price: price,
+            files: &files)
     }
 
     /// Reads a campaign from `text`. Problems name the file `path`, and references are looked up relative to it.
-    /// - Parameter price: price of a device-hour, instead of the file's.
+    /// - Parameters:
+    ///   - devices: devices of the pool, instead of the file's.
+    ///   - price: price of a device-hour, instead of the file's.
     package static func read(
-        text: String, path: String, library: Library? = nil, price: Double? = nil, files: inout ReadFiles
+        text: String, path: String, devices: Int? = nil, library: Library? = nil, price: Double? = nil,
+        files: inout ReadFiles
     ) throws(PlanProblems) -> Campaign {
         let root = try YAMLFile.compose(text: text, name: path)
         let collector = ProblemCollector(file: path)
@@ -24,7 +30,7 @@ extension Campaign {
         let reader = FieldReader(root, path: "", collector: collector)
         guard case .mapping = root else { throw collector.all }
         let reading = CampaignReading(
-            reader: reader, library: library ?? .standard(besides: path), price: price)
+            reader: reader, library: library ?? .standard(besides: path), devices: devices, price: price)
         let campaign = reading.campaign(fileName: Library.stem(path))
         guard let campaign, collector.isEmpty else { throw collector.all }
         return campaign
@@ -35,6 +41,7 @@ extension Campaign {
 private struct CampaignReading {
     let reader: FieldReader
     let library: Library
+    let devices: Int?
     let price: Double?
 
     /// Stages of a campaign at most.
@@ -43,7 +50,8 @@ private struct CampaignReading {
     func campaign(fileName: String) -> Campaign? {
         reader.expect("name", "cluster", "devices", "start", "deadline", "budget", "price")
         let name = reader.text("name") ?? fileName
-        let pool = reader.count("devices", in: Bounds.devices)
+        let stated = reader.count("devices", in: Bounds.devices)
+        let pool = devices ?? stated
         let cluster = reader.take("cluster")
         let start = day("start")
         let deadline = day("deadline")
@@ -54,11 +62,11 @@ private struct CampaignReading {
             reader.report("deadline", rule: "needs the first day", fix: "add start, e.g. start: 2027-01-15")
         }
         let budget = reader.number("budget", .count, in: 0...1e15)
-        let stated = reader.number("price", .plain, in: Bounds.price)
+        let statedPrice = reader.number("price", .plain, in: Bounds.price)
         let keys = PlanKeys(reader, PlanKeys.ofCampaign)
         let hasStages = reader.contains("stages")
         let context = StageContext(
-            collector: reader.collector, library: library, pool: pool, cluster: cluster, price: price ?? stated,
+            collector: reader.collector, library: library, pool: pool, cluster: cluster, price: price ?? statedPrice,
             keys: keys)
         let drafts = reader.list("stages") { reader, node, place in
             StageDraft(

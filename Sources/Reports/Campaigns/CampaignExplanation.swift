@@ -54,7 +54,9 @@ package struct CampaignExplanation {
         if stage.devices > 0 {
             var text =
                 "\(Figures.grouped(stage.devices)) devices × "
-                + price.jobs.map { ($0.count > 1 ? "\(Figures.grouped($0.count)) × " : "") + "\(Figures.significant($0.days)) days" }
+                + price.jobs.map {
+                    ($0.count > 1 ? "\(Figures.grouped($0.count)) × " : "") + "\(Figures.significant($0.days)) days"
+                }
                 .prefix(8).joined(separator: " + ") + (price.jobs.count > 8 ? " + …" : "")
             text += " × 24 / 730 = \(Figures.significant(price.gpuMonths)) GPU-months"
             if let hour = price.pricePerHour, let cost = price.cost {
@@ -67,7 +69,8 @@ package struct CampaignExplanation {
         if let labels = stage.labels {
             lines += wrapped(
                 "\(Figures.words(labels.number)) labels"
-                    + (labels.perDay.map { " at \(Figures.words($0)) a day: \(Figures.fixed(labels.days, 1)) days" } ?? "")
+                    + (labels.perDay.map { " at \(Figures.words($0)) a day: \(Figures.fixed(labels.days, 1)) days" }
+                        ?? "")
                     + (labels.price.map { ", \(Figures.plain($0)) each: \(Figures.words(labels.cost ?? 0))" } ?? ""))
         }
         if let again = stage.repetition {

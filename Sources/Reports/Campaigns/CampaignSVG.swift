@@ -34,7 +34,9 @@ package struct CampaignSVG {
         svg.line("<title>\(SVGWriter.escape(campaign.name))</title>")
         svg.line("<style>text{font-size:12px;fill:#333}.title{font-size:17px}.small{fill:#666}")
         svg.line(".grid{stroke:#ddd}.frame{fill:none;stroke:#999}.end{text-anchor:end}.middle{text-anchor:middle}")
-        svg.line(".limit{stroke:#c33;stroke-dasharray:5 4}.strong{font-weight:bold}.wait{fill:none;stroke:#999;stroke-dasharray:3 3}")
+        svg.line(
+            ".limit{stroke:#c33;stroke-dasharray:5 4}.strong{font-weight:bold}.wait{fill:none;stroke:#999;stroke-dasharray:3 3}"
+        )
         for (index, colour) in Self.colours.enumerated() {
             svg.line(".c\(index){fill:\(colour)}.b\(index){fill:\(colour);fill-opacity:0.25}")
         }
@@ -90,7 +92,9 @@ package struct CampaignSVG {
             + "\(Figures.fixed(start, 1)) to \(Figures.fixed(end, 1))"
         let ended = spans.map(\.end).max() ?? start
         if end > ended {
-            svg.rect(x: x(ended), y: y + 4, width: max(1, x(end) - x(ended)), height: Self.bar - 8, css: "wait", title: title)
+            svg.rect(
+                x: x(ended), y: y + 4, width: max(1, x(end) - x(ended)), height: Self.bar - 8, css: "wait", title: title
+            )
         }
         let lanes = Double((spans.map(\.lane).max() ?? 0) + 1)
         let thickness = Self.bar / lanes

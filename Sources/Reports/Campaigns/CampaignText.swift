@@ -59,7 +59,9 @@ package struct CampaignText {
         lines.append(
             "  \(Figures.grouped(answer.schedule.peakDevices)) of \(Figures.grouped(campaign.pool)) devices at the peak; "
                 + "\(Figures.percent(1 - answer.use)) of the pool's time is idle"
-                + (answer.poolCost.map { "; the whole pool for all that time: \(Figures.words($0)) \(campaign.currency)" }
+                + (answer.poolCost.map {
+                    "; the whole pool for all that time: \(Figures.words($0)) \(campaign.currency)"
+                }
                     ?? ""))
         return lines
     }
@@ -109,7 +111,9 @@ package struct CampaignText {
         campaign.start.map { "\($0.after(days: days))" } ?? Figures.fixed(days, 1)
     }
 
-    static func days(_ days: Double) -> String { days < 0.1 && days > 0 ? Figures.significant(days) : Figures.fixed(days, 1) }
+    static func days(_ days: Double) -> String {
+        days < 0.1 && days > 0 ? Figures.significant(days) : Figures.fixed(days, 1)
+    }
 
     static func amount(_ value: Double) -> String {
         value >= 1e6 ? Figures.words(value) : (value >= 100 ? Figures.grouped(value) : Figures.significant(value))

@@ -34,7 +34,8 @@ package struct PaybackText {
         case .margin:
             return "never breaks even: a customer costs as much as it pays, so more customers do not help"
         case .most(let most):
-            return "never breaks even: all that customers leave in a hundred years is \(Figures.words(most))\(currency) at "
+            return
+                "never breaks even: all that customers leave in a hundred years is \(Figures.words(most))\(currency) at "
                 + "most, and the research cost \(Figures.words(inputs[.research]))"
         case .fixed, nil: return "never breaks even: fixed costs take all that customers leave"
         }
@@ -43,7 +44,8 @@ package struct PaybackText {
     static func months(_ months: Double?) -> String {
         guard let months else { return "never" }
         return months < 24
-            ? "\(Figures.fixed(months, 1)) months" : "\(Figures.fixed(months, 0)) months (\(Figures.fixed(months / 12, 1)) years)"
+            ? "\(Figures.fixed(months, 1)) months"
+            : "\(Figures.fixed(months, 0)) months (\(Figures.fixed(months / 12, 1)) years)"
     }
 
     private func years() -> [String] {
@@ -56,7 +58,8 @@ package struct PaybackText {
             let these = months[(12 * year)..<(12 * (year + 1))]
             balance += these.reduce(0) { $0 + $1.left }
             rows.append([
-                "\(year + 1)", Figures.words(these.reduce(0) { $0 + $1.new }), Figures.words(these.last?.customers ?? 0),
+                "\(year + 1)", Figures.words(these.reduce(0) { $0 + $1.new }),
+                Figures.words(these.last?.customers ?? 0),
                 Figures.words(these.reduce(0) { $0 + $1.income }), Figures.words(these.reduce(0) { $0 + $1.cost }),
                 Figures.words(balance),
             ])
@@ -79,8 +82,12 @@ package struct PaybackText {
         var lines = Table(head: head, rows: rows).lines()
         let isVaried = payback.sensitivities.contains { !$0.isStated }
         let notes = [
-            isVaried ? "from and to are \(Figures.wholePercent(Payback.change)) below and above, where no range is stated" : nil,
-            payback.within.map { "the last column: what one number alone would have to be to break even in \(Figures.plain($0)) months" },
+            isVaried
+                ? "from and to are \(Figures.wholePercent(Payback.change)) below and above, where no range is stated"
+                : nil,
+            payback.within.map {
+                "the last column: what one number alone would have to be to break even in \(Figures.plain($0)) months"
+            },
         ].compactMap(\.self)
         lines += Wrapped.lines(notes.joined(separator: "; "), width: width, first: "  ", rest: "  ")
         return lines

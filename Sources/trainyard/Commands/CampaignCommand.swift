@@ -18,7 +18,7 @@ struct CampaignCommand: ParsableCommand {
 
               trainyard campaign plans/campaigns/100b.yaml
               trainyard campaign plans/campaigns/100b.yaml --svg gantt.svg --explain
-              trainyard campaign plans/campaigns/video-trials.yaml --json | jq .totals.days
+              trainyard campaign plans/campaigns/video-trials.yaml --devices 10240
               trainyard campaign plans/campaigns/bank.yaml
 
             Exit code 3 means that a stage does not fit its devices; the message says how many would do.
@@ -26,6 +26,9 @@ struct CampaignCommand: ParsableCommand {
 
     @Argument(help: "The campaign file.")
     var file: String
+
+    @Option(help: "Devices of the pool, instead of the file's.")
+    var devices: Count?
 
     @Flag(help: "Print one JSON document.")
     var json = false
@@ -51,6 +54,7 @@ struct CampaignCommand: ParsableCommand {
 
     func validate() throws {
         try check("--width", width, in: 60...1000)
+        try check("--devices", devices, in: Bounds.devices)
         try check("--samples", samples, in: 1...Self.mostSamples)
         try check("--seed", seed, in: 0...Int.max)
     }
@@ -59,7 +63,8 @@ struct CampaignCommand: ParsableCommand {
         let outputs = [NamedPath("--svg", svg)].compactMap(\.self)
         try OutputFile.check(outputs)
         var sources = ReadFiles()
-        let campaign = try Campaign.read(path: file, price: price.amount(), files: &sources)
+        let campaign = try Campaign.read(
+            path: file, devices: devices?.value, price: price.amount(), files: &sources)
         try OutputFile.check(outputs, reading: [NamedPath("the campaign", file)], sources)
         let columns = width?.value ?? max(60, Console.width ?? 100)
         guard !campaign.stages.isEmpty else {

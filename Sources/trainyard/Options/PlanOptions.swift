@@ -13,11 +13,17 @@ struct PriceOption: ParsableArguments {
 
     /// Puts the price into the cluster.
     func apply(to cluster: inout Cluster) throws {
-        guard let price else { return }
+        guard let value = try amount() else { return }
+        cluster.changeKinds { $0.pricePerDeviceHour = value }
+    }
+
+    /// The price; nil: none is given.
+    func amount() throws -> Double? {
+        guard let price else { return nil }
         guard let value = try? Quantity.parse(price, as: .plain), Bounds.price.contains(value) else {
             throw Failure.input("--price: '\(price)' is not a number of dollars from 0 to 1,000,000, such as 2.5")
         }
-        cluster.changeKinds { $0.pricePerDeviceHour = value }
+        return value
     }
 }
 
