@@ -37,6 +37,7 @@ struct Trainyard: ParsableCommand {
             SearchCommand.self,
             CompareCommand.self,
             SweepCommand.self,
+            CampaignCommand.self,
             InferenceCommand.self,
             FitsCommand.self,
             ImportCommand.self,

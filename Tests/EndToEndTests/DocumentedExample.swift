@@ -7,7 +7,7 @@ struct DocumentationPage {
     /// Pages with commands whose output is always the same.
     static let all = [
         "README.md", "docs/getting-started.md", "docs/accuracy.md", "docs/plan-format.md", "docs/cluster-format.md",
-        "docs/schedules.md", "Examples/own-cluster/README.md", "Examples/own-schedule/README.md",
+        "docs/schedules.md", "docs/campaigns.md", "Examples/own-cluster/README.md", "Examples/own-schedule/README.md",
     ]
 
     var path: String
@@ -76,7 +76,7 @@ struct DocumentedExample: CustomTestStringConvertible, Sendable {
 
     /// Commands whose output depends on nothing but their input. Training, measuring and text from a model do not.
     private static let repeatable = [
-        "plan", "estimate", "search", "compare", "sweep", "schedule", "simulate", "validate",
+        "plan", "estimate", "search", "compare", "sweep", "schedule", "simulate", "validate", "campaign",
     ]
 
     /// Whether the command gives the same on every machine: one of the above, or a file shown as it is. A command

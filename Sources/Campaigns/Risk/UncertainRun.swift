@@ -41,14 +41,13 @@ package enum RiskSource: String, Hashable, Codable, Sendable, CaseIterable {
 
 /// A run whose days, money and energy are drawn at random: the error of its prediction, its failures and restarts, and its
 /// price each from a distribution of its own. Checkpoints are as far apart as the stated failures make it best.
-package struct UncertainRun: Sendable {
+package struct UncertainRun: Hashable, Sendable {
     /// Seconds of the run without failures and checkpoints, as predicted.
     private let training: Double
     /// Logarithms of the 5th and the 95th percentile of the step over its prediction, in units of the normal distribution.
     private let below, above: Double
     private let interruptions: Interruptions?
-    /// Logarithm of the price at the 5th and the 95th percentile over the stated one, in the same units.
-    private let cheaper, dearer: Double
+    private let price: Price?
     private let devices: Double
     private let costs: RunCostParts?
     private let days: Double
@@ -71,28 +70,22 @@ package struct UncertainRun: Sendable {
         below = log(run.lowDays / run.days) / -Self.ninetyFifth
         above = log(run.highDays / run.days) / Self.ninetyFifth
         interruptions = run.interruptions
-        let price = estimate.plan.cluster.price
-        let range = price.flatMap { price in
-            price.range.map { ($0.lowerBound / price.perHour, $0.upperBound / price.perHour) }
-        }
-        cheaper = log(range?.0 ?? 1) / -Self.ninetyFifth
-        dearer = log(range?.1 ?? 1) / Self.ninetyFifth
+        price = estimate.plan.cluster.price
         devices = run.gpuHours / (run.days * 24)
         (costs, days, wallEnergyMWh) = (run.costs, run.days, run.wallEnergyMWh)
     }
 
-    /// A lognormal factor of median 1 with unlike halves.
-    private static func factor(_ normal: Double, below: Double, above: Double) -> Double {
-        exp(normal * (normal < 0 ? below : above))
-    }
-
     /// One way the run may go. What is not in `varying` is as predicted: failures come in the mean.
-    package func sample(_ random: inout SplitMix64, varying: Set<RiskSource> = Set(RiskSource.allCases)) -> RunSample {
+    /// - Parameter error: the error of the prediction as a draw of the normal distribution, where others share it; nil: it
+    ///   is drawn.
+    package func sample(
+        _ random: inout SplitMix64, varying: Set<RiskSource> = Set(RiskSource.allCases), error: Double? = nil
+    ) -> RunSample {
         // Every source draws whether it varies or not, so that the same sample stands behind all answers.
-        let (step, rate, restart, price) = (random.normal(), random.normal(), random.normal(), random.normal())
+        let (drawn, rate, restart, dear) = (random.normal(), random.normal(), random.normal(), random.normal())
+        let step = error ?? drawn
         var own = SplitMix64(seed: random.next())
-        let stretch = varying.contains(.prediction) ? Self.factor(step, below: below, above: above) : 1
-        var seconds = training * stretch
+        var seconds = training * (varying.contains(.prediction) ? exp(step * (step < 0 ? below : above)) : 1)
         var met = 0.0
         if var interruptions {
             if varying.contains(.failureRate) { interruptions.between *= exp(rate * Self.rateSpread) }
@@ -109,11 +102,21 @@ package struct UncertainRun: Sendable {
         var sample = RunSample(
             days: days, gpuHours: devices * days * 24, failures: met, wallEnergyMWh: wallEnergyMWh.map { $0 * longer })
         if let costs {
-            let dearness = varying.contains(.price) ? Self.factor(price, below: cheaper, above: dearer) : 1
+            let dearness = varying.contains(.price) ? price?.dearness(dear) ?? 1 : 1
             sample.cost =
                 costs.devices * longer * dearness + (costs.storage + costs.staff + costs.electricity) * longer
                 + costs.egress
         }
         return sample
+    }
+}
+
+extension Price {
+    /// A price over the stated one, at this draw of the normal distribution: the ends of the stated range are the 5th and
+    /// the 95th percentile. 1 without a range.
+    func dearness(_ normal: Double) -> Double {
+        guard let range, let rent, rent > 0 else { return 1 }
+        let end = normal < 0 ? range.lowerBound : range.upperBound
+        return exp(abs(normal) / UncertainRun.ninetyFifth * log(end / rent))
     }
 }

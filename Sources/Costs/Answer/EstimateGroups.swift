@@ -65,7 +65,7 @@ extension Cluster {
     }
 
     /// Power of a node and of its cooling in watts, divided by its devices; nil if no power is known.
-    var siteWatts: Double? {
+    package var siteWatts: Double? {
         nodeWatts.map { $0 * (powerUsageEffectiveness ?? CostConstants.powerUsageEffectiveness) }
     }
 }

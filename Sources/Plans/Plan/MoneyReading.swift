@@ -1,5 +1,5 @@
-internal import Numbers
-internal import Reading
+package import Numbers
+package import Reading
 
 /// Money of a plan beside the price of its devices.
 package struct PlanMoney: Hashable, Codable, Sendable {
@@ -31,7 +31,7 @@ extension Plan {
 }
 
 /// The keys of a plan about money, failures and dates, which stand over those of its cluster.
-struct MoneyReading {
+package struct MoneyReading {
     private let price: Price?
     private let failures: Failures?
     private let gridFactor: Double?
@@ -50,8 +50,8 @@ struct MoneyReading {
         start = Self.date(reader)
     }
 
-    /// Reads the first day of the run.
-    static func date(_ reader: FieldReader, key: String = "start") -> CalendarDate? {
+    /// Reads a day of the calendar; nil: absent, or none and reported.
+    package static func date(_ reader: FieldReader, key: String = "start") -> CalendarDate? {
         guard let text = reader.scalar(key) else { return nil }
         _ = reader.take(key)
         guard let date = CalendarDate(text.trimmed) else {

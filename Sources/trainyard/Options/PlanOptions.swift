@@ -24,7 +24,8 @@ struct PriceOption: ParsableArguments {
         if let price = try stated() { cluster.changeKinds { $0.price = price } }
     }
 
-    private func stated() throws -> Price? {
+    /// The price; nil: none is given.
+    func stated() throws -> Price? {
         guard let price else { return nil }
         let code = String(price.trimmed.reversed().prefix { $0.isLetter }.reversed())
         let number = price.trimmed.dropLast(code.count)

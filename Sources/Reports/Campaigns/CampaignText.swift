@@ -1,0 +1,171 @@
+package import Campaigns
+internal import Costs
+internal import Numbers
+internal import Plans
+
+/// The answer to a campaign as text: totals, stages, the Gantt chart, the longest path, and what may come otherwise.
+package struct CampaignText {
+    private let answer: CampaignAnswer
+    private let risk: CampaignRisk
+    private let width: Int
+    private let isColoured: Bool
+    private let paint: AnswerColours
+
+    package init(_ answer: CampaignAnswer, risk: CampaignRisk, width: Int = 100, isColoured: Bool = false) {
+        (self.answer, self.risk, self.width, self.isColoured) = (answer, risk, width, isColoured)
+        paint = AnswerColours(isOn: isColoured)
+    }
+
+    private var campaign: Campaign { answer.campaign }
+
+    package func text() -> String {
+        var lines = headline()
+        lines += ["", paint.strong("Stages")] + table()
+        lines += ["", paint.strong("When: the height of a bar is the share of the pool")]
+        lines.append(CampaignGantt(answer, width: width, isColoured: isColoured).text())
+        lines += [""] + paths()
+        lines += [""] + chances()
+        return lines.joined(separator: "\n")
+    }
+
+    // MARK: - Totals
+
+    private func headline() -> [String] {
+        let jobs = campaign.stages.reduce(0) { $0 + $1.count }
+        let count = campaign.stages.count
+        var lines = [
+            paint.strong(
+                "\(campaign.name): \(count) stage\(count == 1 ? "" : "s"), \(Figures.grouped(jobs)) "
+                    + "job\(jobs == 1 ? "" : "s") on a pool of \(Figures.grouped(campaign.pool)) × \(campaign.device)"),
+            "",
+        ]
+        var dates = ""
+        if let start = campaign.start {
+            dates = ", \(start) to \(start.adding(days: answer.days)?.description ?? "after 9999")"
+        }
+        lines.append(
+            "  \(Figures.duration(days: answer.days))\(dates), with no job done again")
+        let money = answer.cost.map { ", \(Figures.words($0)) \(campaign.currency.words)" } ?? ""
+        let energy = answer.energyMWh.map { ", \(Figures.words($0)) MWh at the wall" } ?? ""
+        lines.append("  \(Figures.words(answer.gpuMonths)) GPU-months\(money)\(energy)")
+        if answer.stageCost == nil { lines.append("  cost is left out: \(missing)") }
+        if answer.cost != nil, answer.overheadCost > 0 {
+            lines.append(
+                "  of it " + answer.beside.added.map { "\($0.name) \(Figures.words($0.cost))" }.joined(separator: ", ")
+                    + " "
+                    + campaign.currency.words)
+        }
+        lines.append(
+            "  \(Figures.grouped(answer.schedule.peakDevices)) of \(Figures.grouped(campaign.pool)) devices at the peak; "
+                + "\(Figures.percent(1 - answer.use)) of the pool's time is idle"
+                + (answer.poolCost.map {
+                    "; the whole pool for all that time: \(Figures.words($0)) \(campaign.currency.words)"
+                }
+                    ?? ""))
+        return lines
+    }
+
+    /// What no price is known of.
+    private var missing: String {
+        let stages = answer.prices.filter { $0.cost == nil }
+        if stages.contains(where: { $0.stage.devices > 0 && $0.pricePerHour == nil }) {
+            return "no price of a device-hour is known; state price, or --price"
+        }
+        return "labels of \(stages.first?.stage.name ?? "") have no price"
+    }
+
+    // MARK: - Stages
+
+    private func table() -> [String] {
+        var head = ["stage", "kind", "jobs", "devices", "start", "end", "days", "GPU-months"]
+        if answer.cost != nil { head.append(campaign.currency.words) }
+        if answer.energyMWh != nil { head.append("MWh") }
+        head.append("share")
+        let critical = Set(answer.order.criticalPath)
+        let total = max(answer.gpuMonths, .leastNonzeroMagnitude)
+        var rows: [[String]] = []
+        for (number, price) in answer.prices.enumerated() {
+            let stage = price.stage
+            let (start, end) = (answer.schedule.starts[number], answer.schedule.ends[number])
+            var jobs = Figures.grouped(stage.count)
+            if stage.count > 1 {
+                jobs += ", \(Figures.grouped(price.poolWork.concurrency(pool: campaign.pool))) at once"
+            }
+            var row = [
+                CampaignGantt.shortened(stage.name, to: 28) + (critical.contains(number) ? " *" : ""),
+                stage.kind.rawValue, jobs, Figures.grouped(stage.devices), day(start), day(end),
+                Self.days(end - start), Self.amount(price.gpuMonths),
+            ]
+            if answer.cost != nil { row.append(price.cost.map(Figures.words) ?? Figures.none) }
+            if answer.energyMWh != nil { row.append(price.energyMWh.map(Self.amount) ?? Figures.none) }
+            row.append(Figures.percent(price.gpuMonths / total))
+            rows.append(row)
+        }
+        return Table(head: head, rows: rows, leftAligned: [0, 1]).lines(
+            fitting: width, dropping: ["kind", "MWh", "share", "end", "days", "jobs"])
+    }
+
+    /// The day of the calendar, or the number of days since the start.
+    private func day(_ days: Double) -> String {
+        campaign.start.flatMap { $0.adding(days: days)?.description } ?? Figures.fixed(days, 1)
+    }
+
+    static func days(_ days: Double) -> String {
+        days < 0.1 && days > 0 ? Figures.significant(days) : Figures.fixed(days, 1)
+    }
+
+    static func amount(_ value: Double) -> String {
+        value >= 1e6 ? Figures.words(value) : (value >= 100 ? Figures.grouped(value) : Figures.significant(value))
+    }
+
+    // MARK: - Path and chances
+
+    private func paths() -> [String] {
+        let names = answer.order.criticalPath.map { campaign.stages[$0].name }
+        var text =
+            "Longest path (*): \(names.joined(separator: " → ")), \(Figures.duration(days: answer.order.criticalDays))"
+        text +=
+            answer.waitingDays > 1e-6 * answer.days
+            ? "; stages wait \(Figures.duration(days: answer.waitingDays)) more for devices"
+            : "; no stage on it waits for devices"
+        return Wrapped.lines(text, width: width, first: "", rest: "  ")
+    }
+
+    private func chances() -> [String] {
+        let days = risk.days
+        func range(_ of: Quantiles, _ words: (Double) -> String) -> String {
+            "P10 \(words(of.at(0.1))), P50 \(words(of.at(0.5))), P90 \(words(of.at(0.9)))"
+        }
+        var lines = [
+            paint.strong("What may come otherwise")
+                + " (\(Figures.grouped(risk.samples)) samples of the predictions' bands"
+                + (risk.daysWithoutRepeats == nil ? "" : " and of stages done again") + ", seed \(risk.seed))"
+        ]
+        lines.append("  days   " + range(days) { Figures.fixed($0, $0 >= 100 ? 0 : 1) })
+        if let start = campaign.start {
+            lines.append("  end    " + range(days) { start.adding(days: $0)?.description ?? "after 9999" })
+        }
+        if let cost = risk.cost { lines.append("  \(campaign.currency.words.left(5))  " + range(cost, Figures.words)) }
+        if let deadline = campaign.deadline, let chance = risk.chance(by: deadline, of: campaign) {
+            lines.append("  ends by \(deadline) with a probability of \(Figures.wholePercent(chance))")
+        }
+        if let budget = campaign.budget, let chance = risk.chance(within: budget) {
+            lines.append(
+                "  costs no more than \(Figures.words(budget)) \(campaign.currency.words) with a probability of "
+                    + Figures.wholePercent(chance))
+        }
+        if let without = risk.daysWithoutRepeats {
+            let stages = campaign.stages.filter { $0.repetition != nil }.map { stage in
+                "\(stage.name) (\(Figures.wholePercent(stage.repetition?.probability ?? 0)), "
+                    + "\(Figures.wholePercent(stage.repetition?.share ?? 0)) of it)"
+            }
+            lines += Wrapped.lines(
+                "done again: \(stages.joined(separator: ", ")). On average this adds "
+                    + "\(Figures.fixed(days.mean - without.mean, 1)) days and "
+                    + "\(Figures.words(risk.repeatedGPUMonths)) GPU-months; P90 is "
+                    + "\(Figures.fixed(days.at(0.9) - without.at(0.9), 1)) days later", width: width, first: "  ",
+                rest: "    ")
+        }
+        return lines
+    }
+}
