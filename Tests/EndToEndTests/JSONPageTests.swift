@@ -186,6 +186,7 @@ import Testing
         ("shown-tokens", "tokenize show --tokenizer bytes --text abc"),
         ("devices", "gpus"), ("software", "frameworks"), ("replayed-runs", "validate"),
         ("replayed-runs", "validate --runs measured --leave-one-source-out"), ("whole-runs", "validate --whole-runs"),
+        ("claims", "validate --claims"),
     ]
 
     @Test func everyKeyOfACommandStandsOnThePage() throws {
