@@ -190,6 +190,7 @@ import Testing
         ("serving-figures", "validate --serving"), ("devices", "gpus"), ("software", "frameworks"),
         ("replayed-runs", "validate"),
         ("replayed-runs", "validate --runs measured --leave-one-source-out"), ("whole-runs", "validate --whole-runs"),
+        ("claims", "validate --claims"),
     ]
 
     @Test func everyKeyOfACommandStandsOnThePage() throws {
