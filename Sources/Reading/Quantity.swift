@@ -21,6 +21,8 @@ package enum Quantity {
         case share
         /// Watts: W, kW.
         case watts
+        /// Mass of CO2 for an energy, in grams a kilowatt-hour: g/kWh, kg/kWh, t/MWh.
+        case gridFactor
         /// A plain number without a unit.
         case plain
 
@@ -32,6 +34,7 @@ package enum Quantity {
             case .flops: ["TFLOP/s"]
             case .seconds: ["us", "ms", "s"]
             case .watts: ["W"]
+            case .gridFactor: ["g/kWh", "kg/kWh"]
             case .count, .gigabits, .share, .plain: []
             }
         }
@@ -44,6 +47,7 @@ package enum Quantity {
             case .flops: "FLOP/s"
             case .seconds: "s"
             case .watts: "W"
+            case .gridFactor: "g/kWh"
             case .gigabits: "Gb/s"
             case .count, .share, .plain: nil
             }
@@ -62,7 +66,7 @@ package enum Quantity {
             case .flops: [("PFLOP/s", 1e15), ("TFLOP/s", 1e12), ("GFLOP/s", 1e9)]
             case .seconds: [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("h", 3600)]
             case .watts: [("kW", 1e3)]
-            case .gigabits, .share, .plain: []
+            case .gigabits, .gridFactor, .share, .plain: []
             }
         }
 
@@ -77,6 +81,7 @@ package enum Quantity {
             case .seconds: "a time such as 5 us, 90 s or 90d"
             case .share: "a share such as 0.76 or 76 %"
             case .watts: "a power such as 400 W"
+            case .gridFactor: "grams of CO2 for a kilowatt-hour such as 57 g/kWh"
             case .plain: "a number such as 0.5 or 3e-4"
             }
         }
@@ -109,7 +114,7 @@ package enum Quantity {
     }
 
     /// The value of `text` in the unit's base (things, bytes, bytes a second, Gb/s, FLOP/s, seconds, a fraction,
-    /// watts).
+    /// watts, g/kWh).
     package static func parse(_ text: String, as unit: Unit) throws(Failure) -> Double {
         let trimmed = unit == .count ? Count.ungrouped(text.trimmed) : text.trimmed
         let bare = trimmed.lowercased().drop { $0 == "+" || $0 == "-" || $0 == "." }
@@ -196,6 +201,8 @@ package enum Quantity {
             return suffix == "%" ? 0.01 : nil
         case .watts:
             return ["W": 1, "kW": 1e3][suffix]
+        case .gridFactor:
+            return ["g/kWh": 1, "kg/MWh": 1, "kg/kWh": 1e3, "t/MWh": 1e3][suffix]
         case .plain:
             return nil
         }

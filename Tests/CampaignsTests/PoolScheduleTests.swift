@@ -103,15 +103,4 @@ import Testing
         #expect(PoolOrder.topological([[2], [0], [1], [0]]) == nil)
         #expect(PoolOrder.topological([[], [0], [1]]) == [0, 1, 2])
     }
-
-    /// Days since 1970-01-01 by `date -d … +%s` over 86,400.
-    @Test(arguments: [("1970-01-01", 0), ("2000-02-29", 11016), ("2027-01-15", 20833), ("2100-03-01", 47541)])
-    func daysOfTheCalendar(text: String, number: Int) throws {
-        let day = try #require(CalendarDay(text))
-        #expect(day.number == number)
-        #expect(day.description == text)
-    }
-
-    @Test(arguments: ["2027-02-29", "2027-13-01", "2027-1-1", "27-01-01", "2027-01-00", "tomorrow", "2027-01-15T00"])
-    func otherTextsAreNoDays(text: String) { #expect(CalendarDay(text) == nil) }
 }

@@ -176,9 +176,9 @@ import Testing
     /// Daly 2006, worked by hand for the reference: mean time between failures 11,135 s, restart 600 s.
     @Test(arguments: [(30.0, 797.5, 0.8797), (60, 1116.3, 0.8526), (120, 1555.7, 0.8152), (300, 2388.6, 0.7443)])
     func goodput(checkpoint: Double, interval: Double, share: Double) {
-        let goodput = Goodput(checkpoint: checkpoint, restart: 600, meanTimeBetweenFailures: 11135)
-        #expect(abs(goodput.interval - interval) < 0.06)
-        #expect(abs(goodput.share - share) < 5e-5)
+        let interruptions = Interruptions(between: 11135, checkpoint: checkpoint, restart: 600)
+        #expect(abs(interruptions.interval - interval) < 0.06)
+        #expect(abs(interruptions.goodput - share) < 5e-5)
     }
 
     @Test func runTotals() throws {

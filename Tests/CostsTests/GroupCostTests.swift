@@ -14,7 +14,7 @@ import Testing
         let fast = TestCluster.h100()
         var slow = TestCluster.a100(nodes: 4)
         slow.device.memoryBytes /= 2
-        slow.pricePerDeviceHour = 1.25
+        slow.price = Price(perHour: 1.25)
         slow.meanTimeBetweenFailures = 2e4 * 3600
         slow.powerUsageEffectiveness = 1.4
         var model = TestModel.gpt22B
@@ -128,12 +128,12 @@ import Testing
         let work = try Pricer(plan: plan()).work(layout)
         let bytes = 14.0 * answer.parameters
         #expect(RunTotals(work).checkpointSeconds.isClose(to: bytes / (6 * 1.2e9)))
-        let goodput = Goodput(
-            checkpoint: RunTotals(work).checkpointSeconds, restart: 900, meanTimeBetweenFailures: failing)
-        #expect(run.goodput.isClose(to: goodput.share))
+        let interruptions = Interruptions(
+            between: failing, checkpoint: RunTotals(work).checkpointSeconds, restart: 900)
+        #expect(run.goodput.isClose(to: interruptions.goodput))
         // Without one price there is no sum.
         var unpriced = plan()
-        unpriced.cluster.changeKinds { if $0.device.name.hasPrefix("A100") { $0.pricePerDeviceHour = nil } }
+        unpriced.cluster.changeKinds { if $0.device.name.hasPrefix("A100") { $0.price = nil } }
         #expect(try estimate(plan: unpriced, layout: layout).run?.cost == nil)
         #expect(try estimate(plan: unpriced, layout: layout).run?.energyMWh != nil)
     }

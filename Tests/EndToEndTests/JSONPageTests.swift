@@ -184,8 +184,13 @@ import Testing
         ("a-trained-tokenizer", "tokenize train open.yaml --vocab 300 --out tokenizer.json"),
         ("prepared-tokens", "tokenize prepare open.yaml --tokenizer tokenizer.json --append-eod --out tokens"),
         ("shown-tokens", "tokenize show --tokenizer bytes --text abc"),
-        ("devices", "gpus"), ("software", "frameworks"), ("replayed-runs", "validate"),
+        ("an-inference", "inference --model llama3-8b --gpu H100 --weights int4 --explain"),
+        ("smallest-clusters", "fits 1B --gpu H100"),
+        ("smallest-clusters", "fits 1B --gpu H100 --tokens 20B --deadline 10d"),
+        ("serving-figures", "validate --serving"), ("devices", "gpus"), ("software", "frameworks"),
+        ("replayed-runs", "validate"),
         ("replayed-runs", "validate --runs measured --leave-one-source-out"), ("whole-runs", "validate --whole-runs"),
+        ("claims", "validate --claims"),
     ]
 
     @Test func everyKeyOfACommandStandsOnThePage() throws {
@@ -214,7 +219,7 @@ import Testing
             Set(Self.commands.map(\.0)).union([
                 "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",
                 "layouts-of-one-model", "runs-that-fit",
-            ]), rare: ["wouldPickOneOutOfMemory"])
+            ]), rare: ["wouldPickOneOutOfMemory", "figures[].obstacle"])
     }
 
     @Test(.enabled(if: BuiltProgram.mpirun != nil, "mpirun is not installed; scripts/setup.sh installs it"))

@@ -47,6 +47,10 @@ import Testing
             (["validate", "--runs", "/nowhere"], "/nowhere: no such file or folder"),
             (["validate", "--runs", "plans/gpt3-175b-64-a100.yaml"], "measured: is missing"),
             (["validate", "--json", "--markdown"], "exclude one another"),
+            (["validate", "my-claims.yaml"], "files of claims come with --claims"),
+            (["validate", "--claims", "--whole-runs"], "--claims stands alone"),
+            (["validate", "--claims", "/nowhere"], "/nowhere: no such file or folder"),
+            (["validate", "--claims", "plans/gpt3-175b-64-a100.yaml"], "sources: is missing"),
         ] {
             let outcome = try trainyard(arguments)
             #expect(outcome.exitCode == 2)

@@ -27,7 +27,8 @@ import Testing
         """
 
     @Test func everyKeyIsRead() throws {
-        let question = try Self.read(Self.good + "\npipeline: 1\nexpert: 1\nchunk: 4096\noverlap: true\nends: int8").question
+        let question = try Self.read(Self.good + "\npipeline: 1\nexpert: 1\nchunk: 4096\noverlap: true\nends: int8")
+            .question
         #expect(question.devices == 2 && question.tensor == 2 && question.pipeline == 1 && question.expert == 1)
         #expect(question.work.weights.bytes * 8 == 5)
         #expect(question.work.cache == .fp8 && question.work.ends == .int8)

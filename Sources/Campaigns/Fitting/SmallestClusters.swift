@@ -47,6 +47,8 @@ package struct SmallestClusters: Sendable {
 
     /// Most devices that are tried.
     package static let most = 16_384
+    /// The same of devices slower than any accelerator that train.
+    private static let mostSlow = 64
     /// Adapters of all matrices, of the rank that PEFT's and QLoRA's examples use most.
     package static let rank = 16
 
@@ -74,7 +76,9 @@ package struct SmallestClusters: Sendable {
         let plan = training(use, question, cluster, frameworks)
         var settings = SearchSettings()
         settings.threads = 1
-        var cell = Cell(devices: fewestDevices(plan, upTo: most, settings: settings))
+        // Processor cores and phones train small models alone.
+        let isSlow = cluster.device.peakFLOPs.values.max() ?? 0 < Device.slowestAccelerator
+        var cell = Cell(devices: fewestDevices(plan, upTo: isSlow ? mostSlow : most, settings: settings))
         guard cell.devices != nil, question.tokens != nil, let days = question.days else { return cell }
         var limits = RunLimits()
         limits.days = days

@@ -1,4 +1,5 @@
 internal import Foundation
+package import Plans
 
 /// When what customers pay has covered what a model cost.
 package struct Payback: Hashable, Sendable {
@@ -7,13 +8,13 @@ package struct Payback: Hashable, Sendable {
     package var within: Double?
     /// The range of an input that its file states; others are varied by a fifth.
     package var ranges: [Input: ClosedRange<Double>]
-    /// Currency that the file states; empty: none.
-    package var currency: String
+    /// Currency of every amount.
+    package var currency: Currency
     /// Whether the cost of the campaign's stages is the cost of research.
     package var takesCampaign: Bool
 
     package init(
-        inputs: Inputs, within: Double? = nil, ranges: [Input: ClosedRange<Double>] = [:], currency: String = "",
+        inputs: Inputs, within: Double? = nil, ranges: [Input: ClosedRange<Double>] = [:], currency: Currency = .usd,
         takesCampaign: Bool = false
     ) {
         (self.inputs, self.within, self.ranges) = (inputs, within, ranges)

@@ -1,4 +1,5 @@
 internal import Numbers
+internal import Plans
 internal import Reading
 internal import Yams
 
@@ -8,7 +9,7 @@ extension Payback {
     static func read(_ campaign: FieldReader, isWithStages: Bool) -> Payback? {
         guard let reader = campaign.map("payback") else { return nil }
         var reading = PaybackReading()
-        let currency = reader.text("currency") ?? ""
+        let currency = Currency.read(reader)
         let takesCampaign = reader.word(ifAmong: ["campaign"], "research") != nil
         if takesCampaign, !isWithStages {
             reader.report("research", value: "'campaign'", rule: "the file has no stages", fix: "state the cost")
@@ -49,7 +50,7 @@ extension Payback {
         let within = reader.number("within", .plain, in: 0.1...Double(Inputs.mostMonths))
         reader.reportUnknownKeys()
         return Payback(
-            inputs: reading.inputs, within: within, ranges: reading.ranges, currency: currency,
+            inputs: reading.inputs, within: within, ranges: reading.ranges, currency: currency ?? .usd,
             takesCampaign: takesCampaign || (isWithStages && !reader.contains("research")))
     }
 }

@@ -8,7 +8,8 @@ struct PlanKeys {
 
     /// Keys of plans that a stage may have.
     static let known = [
-        "model", "tokens", "samples", "sequence", "batch", "precision", "layout", "framework", "lora", "frozen",
+        "model", "tokens", "samples", "sequence", "batch", "precision", "layout", "framework", "failures", "gridFactor",
+        "lora", "frozen",
         "quantized", "packing", "padding", "rampupBatchSize", "accumulation", "optimizer", "gradients",
         "loss", "offload", "run",
     ]
@@ -16,7 +17,8 @@ struct PlanKeys {
     static let inherited = ["model", "tokens", "samples", "precision", "framework"]
     /// Keys of a campaign that hold for all its stages.
     static let ofCampaign = [
-        "model", "tokens", "samples", "sequence", "batch", "precision", "framework", "optimizer", "run",
+        "model", "tokens", "samples", "sequence", "batch", "precision", "framework", "failures", "gridFactor",
+        "optimizer", "run",
     ]
 
     init() {}

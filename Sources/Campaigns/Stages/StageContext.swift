@@ -12,18 +12,21 @@ final class StageContext {
     let pool: Int?
     /// `cluster` of the campaign.
     let cluster: Node?
-    /// Price of a device-hour that the campaign states.
-    let price: Double?
+    /// Price of a device that the campaign states, in its currency.
+    let price: Price?
+    /// Currency and exchange rates of the campaign.
+    let money: PlanMoney
     /// Keys that hold for all stages.
     let keys: PlanKeys
     /// Places and rules that were reported, so that stages with the same mistake of the campaign report it once.
     private var reported: Set<String> = []
 
     init(
-        collector: ProblemCollector, library: Library, pool: Int?, cluster: Node?, price: Double?, keys: PlanKeys
+        collector: ProblemCollector, library: Library, pool: Int?, cluster: Node?, price: Price?, money: PlanMoney,
+        keys: PlanKeys
     ) {
         (self.collector, self.library, self.pool, self.cluster) = (collector, library, pool, cluster)
-        (self.price, self.keys) = (price, keys)
+        (self.price, self.money, self.keys) = (price, money, keys)
     }
 
     /// The plan of these keys; nil after a report.
@@ -37,7 +40,7 @@ final class StageContext {
             var plan = try Plan.read(
                 root: keys.root(mark: mark), name: stage, path: collector.file, library: library,
                 files: &collector.files)
-            if let price { plan.cluster.changeKinds { $0.pricePerDeviceHour = price } }
+            takePrice(&plan)
             return plan
         } catch {
             adopt(error.problems, stage: stage, own: own)
@@ -54,11 +57,30 @@ final class StageContext {
         do throws(PlanProblems) {
             var plan = try Plan.read(
                 path: path, devices: devices, library: .standard(besides: path), files: &collector.files)
-            if let price { plan.cluster.changeKinds { $0.pricePerDeviceHour = price } }
+            takePrice(&plan)
             return plan
         } catch {
             error.problems.forEach(collector.adopt)
             return nil
+        }
+    }
+
+    /// Puts the campaign's price into the plan, or the plan's own into the campaign's currency.
+    private func takePrice(_ plan: inout Plan) {
+        let cluster = plan.cluster.name
+        plan.cluster.changeKinds { kind in
+            guard let own = price ?? kind.price else { return }
+            let target = money.currency ?? price?.currency ?? own.currency
+            if let converted = own.converted(to: target, money.rates) {
+                kind.price = converted
+            } else {
+                collector.adopt(
+                    PlanProblem(
+                        field: "exchangeRates",
+                        rule: "the price of \(cluster) is in \(own.currency.rawValue), and nothing says what it is in "
+                            + target.rawValue,
+                        fix: "e.g. exchangeRates: {CNY: 7.1}, what a dollar buys"))
+            }
         }
     }
 

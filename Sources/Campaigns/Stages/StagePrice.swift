@@ -10,6 +10,8 @@ package struct PartPrice: Hashable, Sendable {
     package var pricePerHour: Double?
     /// Energy of the site for a device-hour, MWh; nil: no power is known.
     package var energyPerHour: Double?
+    /// The distribution of a training run; nil: the part is none, and its band says how long it may take.
+    package var run: UncertainRun?
     /// What was priced and how, in one line.
     package var words: String
 

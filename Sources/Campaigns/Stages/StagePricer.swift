@@ -111,13 +111,14 @@ extension PartPrice {
         let plan = estimate.plan
         self.init(
             name: name, devices: plan.paidDevices, days: run?.days ?? 0, lowDays: run?.lowDays ?? 0,
-            highDays: run?.highDays ?? 0, pricePerHour: hours > 0 ? run?.cost.map { $0 / hours } : nil,
+            highDays: run?.highDays ?? 0, pricePerHour: hours > 0 ? run?.costs.map { $0.devices / hours } : nil,
             energyPerHour: hours > 0 ? run?.wallEnergyMWh.map { $0 / hours } : nil,
             words: "\(Figures.words(estimate.parameters)) parameters, \(Figures.words(plan.tokens ?? 0)) tokens, "
                 + "\(Figures.devices(of: plan)), \(Figures.seconds(estimate.iteration.seconds)) a step of "
                 + "\(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)); tensor "
                 + "\(estimate.layout.tensor), pipeline \(estimate.layout.pipeline), data \(estimate.layout.data)"
                 + "; MFU \(Figures.percent(estimate.mfu))")
+        self.run = UncertainRun(estimate)
     }
 }
 

@@ -1,4 +1,6 @@
+package import Costs
 package import Planner
+internal import Plans
 package import Reading
 
 /// The answer to a campaign: what its stages cost, when they run on the pool, and the totals.
@@ -30,7 +32,11 @@ package struct CampaignAnswer: Sendable {
 
     /// Cost of all stages; nil: of one of them it is not known.
     package var stageCost: Double? { Self.sum(prices.map(\.cost)) }
-    package var overheadCost: Double { campaign.overheads.cost(days: days) }
+    /// Costs beside devices, by what they are paid for.
+    package var beside: RunCostParts {
+        RunCostParts(devices: 0, campaign.costs, days: days, wallEnergyMWh: energyMWh)
+    }
+    package var overheadCost: Double { beside.total }
     package var cost: Double? { stageCost.map { $0 + overheadCost } }
     package var energyMWh: Double? { Self.sum(prices.map(\.energyMWh)) }
     /// Price of a device-hour; nil: not known.

@@ -1,5 +1,5 @@
 internal import Numbers
-internal import Plans
+package import Plans
 package import Reading
 internal import Yams
 
@@ -7,7 +7,7 @@ extension Campaign {
     /// Reads and checks the campaign file at `path`. It, and all files that it refers to, are added to `files`.
     /// - Throws: every problem of the file at once, with line and column.
     package static func read(
-        path: String, devices: Int? = nil, library: Library? = nil, price: Double? = nil,
+        path: String, devices: Int? = nil, library: Library? = nil, price: Price? = nil,
         files: inout ReadFiles
     ) throws(PlanProblems) -> Campaign {
         try read(
@@ -19,9 +19,9 @@ extension Campaign {
     /// Reads a campaign from `text`. Problems name the file `path`, and references are looked up relative to it.
     /// - Parameters:
     ///   - devices: devices of the pool, instead of the file's.
-    ///   - price: price of a device-hour, instead of the file's.
+    ///   - price: price of a device, instead of the file's.
     package static func read(
-        text: String, path: String, devices: Int? = nil, library: Library? = nil, price: Double? = nil,
+        text: String, path: String, devices: Int? = nil, library: Library? = nil, price: Price? = nil,
         files: inout ReadFiles
     ) throws(PlanProblems) -> Campaign {
         let root = try YAMLFile.compose(text: text, name: path)
@@ -42,19 +42,20 @@ private struct CampaignReading {
     let reader: FieldReader
     let library: Library
     let devices: Int?
-    let price: Double?
+    let price: Price?
 
     /// Stages of a campaign at most.
     private static let mostStages = 1000
 
     func campaign(fileName: String) -> Campaign? {
-        reader.expect("name", "cluster", "devices", "start", "deadline", "budget", "price")
+        reader.expect(
+            "name", "cluster", "devices", "start", "deadline", "budget", "price", "currency", "exchangeRates", "costs")
         let name = reader.text("name") ?? fileName
         let stated = reader.count("devices", in: Bounds.devices)
         let pool = devices ?? stated
         let cluster = reader.take("cluster")
-        let start = day("start")
-        let deadline = day("deadline")
+        let start = MoneyReading.date(reader)
+        let deadline = MoneyReading.date(reader, key: "deadline")
         if let start, let deadline, deadline < start {
             reader.report("deadline", value: "\(deadline)", rule: "is before the start, \(start)")
         }
@@ -62,18 +63,22 @@ private struct CampaignReading {
             reader.report("deadline", rule: "needs the first day", fix: "add start, e.g. start: 2027-01-15")
         }
         let budget = reader.number("budget", .count, in: 0...1e15)
-        let statedPrice = reader.number("price", .plain, in: Bounds.price)
+        let statedPrice = price ?? Price.read(reader)
+        var money = PlanMoney()
+        money.currency = Currency.read(reader)
+        money.rates = ExchangeRates.read(reader)
+        let costs = RunCosts.read(reader)
         let keys = PlanKeys(reader, PlanKeys.ofCampaign)
         let hasStages = reader.contains("stages")
         let context = StageContext(
-            collector: reader.collector, library: library, pool: pool, cluster: cluster, price: price ?? statedPrice,
+            collector: reader.collector, library: library, pool: pool, cluster: cluster, price: statedPrice,
+            money: money,
             keys: keys)
         let drafts = reader.list("stages") { reader, node, place in
             StageDraft(
                 FieldReader(node, path: place, collector: reader.collector), number: Int(place.filter(\.isNumber)) ?? 0,
                 pool: pool)
         }
-        let overheads = self.overheads()
         let payback = reader.contains("payback") ? Payback.read(reader, isWithStages: hasStages) : nil
         reader.expect("payback")
         if !hasStages, !reader.contains("payback") {
@@ -85,9 +90,31 @@ private struct CampaignReading {
         }
         let stages = drafts.map { self.stages($0, context: context) } ?? []
         reader.reportUnknownKeys()
+        let currencies = stages.flatMap { $0.jobs.flatMap { $0.lanes.joined() } }.flatMap(\.plan.cluster.kinds)
+            .compactMap(\.price?.currency)
+        let currency = money.currency ?? statedPrice?.currency ?? currencies.first ?? costs?.currency ?? .usd
+        if let other = currencies.first(where: { $0 != currency }) {
+            reader.report(
+                "currency", rule: "stages are priced in \(currency.rawValue) and in \(other.rawValue)",
+                fix: "state currency and exchangeRates, e.g. currency: USD and exchangeRates: {CNY: 7.1}")
+        }
+        let factor = money.rates.converted(1, from: costs?.currency ?? currency, to: currency)
+        if let costs, factor == nil {
+            reader.report(
+                "costs", rule: "are in \((costs.currency ?? currency).rawValue) and prices in \(currency.rawValue)",
+                fix: "state exchangeRates, e.g. {CNY: 7.1}")
+        }
+        if let payback, payback.takesCampaign, payback.currency != currency {
+            reader.report(
+                "payback.currency", value: payback.currency.rawValue,
+                rule: "research is the campaign, which is priced in \(currency.rawValue)",
+                fix: "state one currency and exchangeRates")
+        }
         return Campaign(
             name: name, pool: pool ?? 0, device: stages.lazy.compactMap(\.device).first ?? "", stages: stages,
-            start: start, deadline: deadline, budget: budget, overheads: overheads, payback: payback)
+            start: start, deadline: deadline, budget: budget,
+            costs: costs?.costs.scaled(by: factor ?? 1) ?? RunCosts(), payback: payback,
+            price: statedPrice?.converted(to: currency, money.rates), currency: currency)
     }
 
     private func stages(_ drafts: [StageDraft], context: StageContext) -> [Stage] {
@@ -133,32 +160,6 @@ private struct CampaignReading {
         }
         keys.inherit(context.keys, PlanKeys.ofCampaign)
         return keys
-    }
-
-    private func day(_ key: String) -> CalendarDay? {
-        guard let text = reader.text(key) else { return nil }
-        if let day = CalendarDay(text) { return day }
-        reader.report(key, value: "'\(text)'", rule: "must be a day such as 2027-01-15")
-        return nil
-    }
-
-    private func overheads() -> Campaign.Overheads {
-        var overheads = Campaign.Overheads()
-        func product(_ key: String, _ amount: String, _ price: String, _ example: String) -> Double? {
-            guard let map = reader.map(key) else { return nil }
-            let number = map.number(amount, .count, in: 0...1e9)
-            let each = map.number(price, .plain, in: 0...1e9)
-            map.reportMissing(amount, fix: example)
-            map.reportMissing(price, fix: example)
-            map.reportUnknownKeys()
-            return number.flatMap { number in each.map { number * $0 } }
-        }
-        overheads.peoplePerMonth = product("people", "number", "perMonth", "e.g. people: {number: 40, perMonth: 25000}")
-        overheads.storagePerMonth = product(
-            "storage", "terabytes", "perTerabyteMonth", "e.g. storage: {terabytes: 500, perTerabyteMonth: 20}")
-        overheads.egress = product(
-            "egress", "terabytes", "perTerabyte", "e.g. egress: {terabytes: 10, perTerabyte: 50}")
-        return overheads
     }
 }
 

@@ -1,5 +1,7 @@
+internal import Costs
 internal import Foundation
-internal import Numbers
+package import Numbers
+internal import Plans
 
 /// How long a campaign takes and costs if its predictions are off and jobs are done again: many samples of all its stages,
 /// each scheduled on the pool.
@@ -31,7 +33,11 @@ package struct CampaignRisk: Sendable {
                 drawn.works, pool: campaign.pool, order: answer.order, rule: answer.schedule.rule)
             days.append(schedule.makespan)
             repeated += drawn.repeatedDays
-            if let stages = drawn.cost { costs.append(stages + campaign.overheads.cost(days: schedule.makespan)) }
+            if let stages = drawn.cost {
+                let beside = RunCostParts(
+                    devices: 0, campaign.costs, days: schedule.makespan, wallEnergyMWh: answer.energyMWh)
+                costs.append(stages + beside.total)
+            }
             guard hasRepeats else { continue }
             without.append(
                 PoolSchedule(
@@ -45,9 +51,9 @@ package struct CampaignRisk: Sendable {
     }
 
     /// Share of the samples that end by the day; nil: the campaign has no first day.
-    package func chance(by day: CalendarDay, of campaign: Campaign) -> Double? {
+    package func chance(by day: CalendarDate, of campaign: Campaign) -> Double? {
         // The whole of the last day counts.
-        campaign.start.map { days.share(atMost: Double(day.number - $0.number + 1)) }
+        campaign.start.map { days.share(atMost: Double(day.days - $0.days + 1)) }
     }
 
     /// Share of the samples that cost no more than this; nil: a price is not known.
@@ -65,11 +71,14 @@ private struct SampledCampaign {
     var repeatedDays = 0.0
 
     init(_ answer: CampaignAnswer, random: inout SplitMix64) {
-        let common = random.normal()
+        let (common, dear) = (random.normal(), random.normal())
+        let dearness = answer.campaign.price?.dearness(dear) ?? 1
         for price in answer.prices {
             // Variants of one stage run on the same software and devices, so they share their error.
             let own = random.normal()
-            let days = price.jobs.map { job in job.days { StageDuration.days(of: $0, common: common, own: own) } }
+            let days = price.jobs.map { job in
+                job.days { StageDuration.days(of: $0, common: common, own: own, &random) }
+            }
             var once = price.poolWork
             once.jobs = zip(price.jobs, days).flatMap { Array(repeating: $1, count: $0.count) }
             var work = once
@@ -83,7 +92,8 @@ private struct SampledCampaign {
             worksOnce.append(once)
             // Labels cost the same in every sample.
             if let planned = price.cost, let before = cost {
-                cost = before + planned + (price.pricePerHour ?? 0) * (24 * work.deviceDays - price.deviceHours)
+                let hour = price.pricePerHour ?? 0
+                cost = before + planned + hour * (dearness * 24 * work.deviceDays - price.deviceHours)
             } else {
                 cost = nil
             }
@@ -97,25 +107,16 @@ enum StageDuration {
     /// the cost model (assumption).
     private static let commonShare = 0.5
 
-    /// The 95 % quantile of the standard normal distribution.
-    private static let quantile95 = 1.6449
-
-    /// Log-normal with the median at the prediction and the band's ends at 5 and 95 %.
+    /// A training run as its distribution has it, failures and restarts among them; else log-normal with the median at the
+    /// prediction and the band's ends at 5 and 95 %.
     /// - Parameters:
     ///   - common: a standard normal number of the whole campaign.
     ///   - own: one of the stage.
-    static func days(of part: PartPrice, common: Double, own: Double) -> Double {
+    static func days(of part: PartPrice, common: Double, own: Double, _ random: inout SplitMix64) -> Double {
         let z = commonShare.squareRoot() * common + (1 - commonShare).squareRoot() * own
+        if let run = part.run { return run.sample(&random, error: z).days }
         let end = z < 0 ? part.lowDays : part.highDays
         guard part.days > 0, end > 0, end.isFinite else { return part.days }
-        return part.days * exp(abs(z) / quantile95 * log(end / part.days))
-    }
-}
-
-extension SplitMix64 {
-    /// A standard normal number (Box & Muller 1958).
-    fileprivate mutating func normal() -> Double {
-        let (a, b) = (1 - next().fraction, next().fraction)
-        return (-2 * log(a)).squareRoot() * cos(2 * .pi * b)
+        return part.days * exp(abs(z) / UncertainRun.ninetyFifth * log(end / part.days))
     }
 }

@@ -59,7 +59,7 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var gpuHours: Double
         /// Fraction of wall-clock time that is training, after failures and checkpoints (Daly 2006).
         package var goodput: Double
-        /// Cost of the run; nil without a price.
+        /// Cost of the run in `currency`; nil without a price of its devices.
         package var cost: Double?
         /// Energy of the boards: their power for every GPU-hour, as published totals are counted; nil if the power is
         /// unknown.
@@ -84,6 +84,15 @@ package struct Estimate: Hashable, Codable, Sendable {
 
         /// The days by what they are spent on.
         package var parts = Parts()
+
+        /// The currency of `cost` and `costs`.
+        package var currency = Currency.usd
+        /// The cost by what it is paid for; nil without a price.
+        package var costs: RunCostParts?
+        /// CO2 of the energy; nil without a grid factor or power.
+        package var emissions: Emissions?
+        /// Failures and what each costs; nil if none are known.
+        package var interruptions: Interruptions?
 
         /// Steps of a run before its batch has grown to the plan's.
         package struct Rampup: Hashable, Codable, Sendable {

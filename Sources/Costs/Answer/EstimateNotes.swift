@@ -30,19 +30,18 @@ extension Estimate {
 
     /// A clause that states how often failures come and how long a restart takes.
     package var interruptions: String {
-        guard let single = plan.cluster.meanTimeBetweenFailures, let all = plan.meanTimeBetweenFailures else {
+        guard let all = plan.meanTimeBetweenFailures else {
             return "failures come faster than checkpoints can be written"
         }
-        let restart = Figures.plain(CostConstants.restartSeconds / 60)
-        guard plan.cluster.groups == nil else {
-            return
-                "one of \(Figures.grouped(plan.devices)) devices fails every \(Self.spoken(all)), and training again takes "
-                + "\(restart) minutes"
+        let restart = Figures.plain(((plan.failures.outage + plan.repairWait) / 6).rounded() / 10)
+        let every = "fails every \(Self.spoken(all)), and training again takes \(restart) minutes"
+        guard plan.cluster.groups == nil, !plan.failures.statesRate, let single = plan.cluster.meanTimeBetweenFailures
+        else {
+            return "one of \(Figures.grouped(plan.devices)) devices \(every)"
         }
         return
             "at a mean time between failures of \(Self.spoken(single)) a device one of "
-            + "\(Figures.grouped(plan.devices)) fails every \(Self.spoken(all)), and training "
-            + "again takes \(restart) minutes"
+            + "\(Figures.grouped(plan.devices)) \(every)"
     }
 
     /// A duration as text: `2.5 hours`.

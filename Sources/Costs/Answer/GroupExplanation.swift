@@ -22,8 +22,10 @@ extension RunExplanation {
     func addFailures(_ groups: ClusterGroups, to lines: inout Derivation) -> String {
         var terms: [String] = []
         for (place, group) in groups.list.enumerated() {
-            guard let single = group.cluster.meanTimeBetweenFailures, single > 0 else { continue }
-            lines.define("θ_g\(place)", single, "s", "mean time between failures of a device of group \(place)")
+            guard let rate = group.cluster.failuresPerSecond(devices: group.devices), rate > 0 else { continue }
+            lines.define(
+                "θ_g\(place)", Double(group.devices) / rate, "s",
+                "mean time between failures of a device of group \(place)")
             terms.append("n_g\(place)/θ_g\(place)")
         }
         return "1/(\(terms.joined(separator: " + ")))"
@@ -38,8 +40,10 @@ extension RunExplanation {
             }
             return sum(over: groups) { "n_g\($0)·\(symbol)_g\($0)" }
         }
-        if let prices = each("price", "dollars", "dollars a GPU-hour", \.pricePerDeviceHour) {
-            lines.derive("cost", as: "cost", "days·24·(\(prices))", "dollars", after: "prices of the cluster's groups")
+        let money = plan.currency.words
+        if let prices = each("price", money, "\(money) a GPU-hour", \.pricePerDeviceHour) {
+            lines.derive(
+                "cost of devices", as: "cost", "days·24·(\(prices))", money, after: "prices of the cluster's groups")
         }
         if let watts = each("watts", "W", "power of a board", \.device.watts) {
             lines.derive(

@@ -4,9 +4,9 @@ internal import Plans
 
 /// Explains the whole run: steps, interruptions, days, cost, energy.
 struct RunExplanation {
-    private let work: LayoutWork
+    let work: LayoutWork
     var plan: Plan { work.plan }
-    private var totals: RunTotals { RunTotals(work) }
+    var totals: RunTotals { RunTotals(work) }
 
     init(_ work: LayoutWork) { self.work = work }
 
@@ -44,15 +44,30 @@ struct RunExplanation {
             note: "steps, what teams take over the fastest layout, evaluation, data, stops, failures and checkpoints")
         lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "holds nine in ten runs")
         lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "holds nine in ten runs")
-        // Idle devices are paid for, but their energy is not counted.
-        if plan.idleDevices > 0 { lines.define("n_i", plan.idleDevices, "devices", "devices that stay idle") }
-        lines.derive("GPU-hours", as: "hours", plan.idleDevices > 0 ? "days·24·(n + n_i)" : "days·24·n", "hours")
-        lines.derive("GPU-months", as: "months", "hours/730", "months")
-        if let groups = plan.cluster.groups { return addGroups(groups, to: &lines) }
-        if let price = plan.cluster.pricePerDeviceHour {
-            lines.define("price", price, "dollars", "dollars a GPU-hour")
-            lines.derive("cost", as: "cost", "hours·price", "dollars", after: "price of the cluster file")
+        // Idle and spare devices are paid for, but their energy is not counted.
+        var paid = "n"
+        if plan.idleDevices > 0 {
+            lines.define("n_i", plan.idleDevices, "devices", "devices that stay idle")
+            paid += " + n_i"
         }
+        let spare = plan.rentedDevices - plan.paidDevices
+        if spare > 0 {
+            lines.define("n_s", spare, "devices", "devices of spare nodes")
+            paid += " + n_s"
+        }
+        lines.derive("GPU-hours", as: "hours", paid == "n" ? "days·24·n" : "days·24·(\(paid))", "hours")
+        lines.derive("GPU-months", as: "months", "hours/730", "months")
+        if let groups = plan.cluster.groups {
+            addGroups(groups, to: &lines)
+        } else {
+            addPrice(to: &lines)
+            addEnergy(to: &lines)
+        }
+        addCosts(to: &lines)
+    }
+
+    /// Adds energy and emissions of a cluster of one kind of nodes.
+    private func addEnergy(to lines: inout Derivation) {
         if let watts = plan.cluster.device.watts {
             lines.define("watts", watts, "W", "power of a board")
             lines.derive(
@@ -70,6 +85,10 @@ struct RunExplanation {
         }
         lines.define("PUE", totals.powerUsageEffectiveness, "", "energy of the site over that of its nodes")
         lines.derive("wall energy", as: "wall", "days·24·n·watts_node·PUE/10^6", "MWh", note: "nodes and cooling")
+        if let factor = plan.cluster.gridFactor {
+            lines.define("γ", factor, "g/kWh", "CO2 for a kilowatt-hour of the grid")
+            lines.derive("emissions", as: "CO2", "wall·γ/1000", "t", note: "CO2 of the energy at the wall")
+        }
     }
 
     /// Defines what whole runs take beyond steps and failures.
@@ -92,46 +111,6 @@ struct RunExplanation {
             meaning(
                 "stops and repeated steps over steps", run.idle != nil,
                 "nine whole runs: 90 % of the time trains in the median"))
-    }
-
-    private func addGoodput(to lines: inout Derivation) {
-        guard let all = plan.meanTimeBetweenFailures, let goodput = totals.goodput else {
-            return lines.derive("goodput", as: "goodput", "1", "share", note: "no failures are known")
-        }
-        if let groups = plan.cluster.groups {
-            lines.define("nodes_g", groups.nodes, "nodes", "nodes of all groups")
-        } else if let single = plan.cluster.meanTimeBetweenFailures {
-            lines.define("θ_1", single, "s", "mean time between failures of a device")
-            lines.define("n_node", max(plan.cluster.devicesPerNode, 1), "devices", "devices of a node")
-        }
-        lines.define("β_s", CostConstants.checkpointBytesPerSecond, "bytes/s", "what a node writes to storage")
-        lines.define("R", CostConstants.restartSeconds, "s", "seconds from a failure to training again")
-        let trained = plan.model.tuning == nil ? "N" : "N_r"
-        if plan.model.tuning != nil {
-            lines.define("N_r", plan.model.trainedParameters, "parameters", "parameters that training changes")
-        }
-        lines.derive(
-            "mean time between failures of all devices", as: "θ",
-            plan.cluster.groups.map { addFailures($0, to: &lines) } ?? "θ_1/n", "s")
-        let matrices = work.matrices?.wholeBytes(work)
-        if let matrices {
-            lines.define(
-                "B_m", matrices, "bytes", "what the optimizer keeps of matrices over what it keeps of other weights")
-        }
-        let state = "(b_w + b_o)·\(trained)"
-        lines.derive(
-            "seconds of a checkpoint", as: "δ",
-            "\(matrices == nil ? state : "(\(state) + B_m)")/(\(plan.cluster.groups == nil ? "ceil(n/n_node)" : "nodes_g")·β_s)",
-            "s",
-            note: "weights and optimizer, written once, by all nodes together")
-        let often = totals.checkpointSeconds < 2 * all
-        lines.derive(
-            "seconds between checkpoints", as: "τ",
-            often ? "sqrt(2·δ·θ)·(1 + sqrt(δ/(2·θ))/3 + δ/(2·θ)/9) − δ" : "θ", "s", after: "Daly 2006, equation 37")
-        lines.derive(
-            "goodput", as: "goodput", "τ/(θ·exp(R/θ)·(exp((τ + δ)/θ) − 1))", "share",
-            note: goodput.share > 0 ? "" : "failures come faster than training goes on", after: "Daly 2006, equation 20"
-        )
     }
 
     func addRates(to lines: inout Derivation, peak: Double) {

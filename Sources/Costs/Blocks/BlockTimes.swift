@@ -75,11 +75,23 @@ struct BlockTimes {
     }
 
     /// The work of one micro-batch on the device itself.
-    var work: Work {
+    var work: Work { withExperts(workBesideExperts) }
+
+    /// The work without the products of routed experts. It does not depend on the number of expert ranks, unless weights
+    /// are cast for every pass. Of a tuned block: the whole work.
+    var workBesideExperts: Work {
         Work(
-            attention: attention(), scan: scan(), products: products,
+            attention: attention(), scan: scan(), products: productsBesideExperts,
             elementwise: (elementwise(.forward), elementwise(.backward)),
             saved: block.mixture.map(sortingSaved) ?? 0)
+    }
+
+    /// The whole work, from `workBesideExperts`.
+    func withExperts(_ beside: Work) -> Work {
+        guard block.tuned == nil, let mixture = block.mixture else { return beside }
+        var work = beside
+        add(mixture, to: &work.products)
+        return work
     }
 
     /// - Parameter known: the work on the device; nil: computed here.
@@ -184,8 +196,8 @@ struct BlockTimes {
         var weight = 0.0
     }
 
-    /// Seconds of all products of the block.
-    private var products: Products {
+    /// Seconds of the products of the block but for those of routed experts; of a tuned block: of all.
+    private var productsBesideExperts: Products {
         if let tuned = block.tuned { return products(tuned) }
         var sum = Products()
         for product in block.products {
@@ -195,7 +207,6 @@ struct BlockTimes {
             sum.input += rates.product(rows, inputs, outputs, high: high)
             sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: high)
         }
-        if let mixture = block.mixture { add(mixture, to: &sum) }
         return sum
     }
 
@@ -251,74 +262,6 @@ struct BlockTimes {
         return block.productInputs.reduce(0) {
             isCast($1) ? $0 + rates.cast(measure.division.numbers($1.extent)) : $0
         }
-    }
-
-    // MARK: Core attention
-
-    func attention() -> (forward: Double, backward: Double) {
-        let core = block.core
-        let (s, T) = (Double(sequence), device.tokens)
-        guard core.heads > 0 else { return (0, 0) }
-        // Keys of the sequence, and those of a text.
-        let own = attention(core.ownWork(length: s), keys: s, rowsOfKeys: T)
-        guard let cross = core.cross else { return own }
-        let text = attention(core.crossWork, keys: Double(cross.keys), rowsOfKeys: T * device.shares.text)
-        return (own.forward + text.forward, own.backward + text.backward)
-    }
-
-    /// Seconds of both passes of the core attention of all rows to sequences of `s` keys.
-    /// - Parameters:
-    ///   - work: half of the multiply-adds of a row.
-    ///   - keyRows: rows of keys and values on this device.
-    private func attention(
-        _ work: Double, keys s: Double, rowsOfKeys keyRows: Double
-    ) -> (forward: Double, backward: Double) {
-        let core = block.core
-        let T = device.tokens
-        if device.flashAttention {
-            // QKᵀ and PV. The kernel skips keys that the mask hides.
-            let flops = 4 * T * work / device.tensor
-            let length = core.kernelLength(s)
-            let forward = rates.flash(flops: flops, length: length)
-            let backward = rates.flash(
-                flops: CostConstants.flashBackwardWork * flops, length: length,
-                share: CostConstants.flashBackwardShare)
-            return (forward, backward)
-        }
-        // Unfused attention: every score is in memory, and products do not skip masked keys.
-        let scores = T * s * Double(core.heads) / device.tensor
-        let bytes =
-            w * scores + w * T * (Double(core.queries) / device.tensor + keyRows / T * keysAndValues / 2)
-        // One small product for each head. It has as many tiles as one tall product of all heads' rows.
-        let (rows, width) = (scores / s, core.width / Double(core.heads))
-        let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
-        let fromScores = rates.product(rows, width, s, bytes: bytes, high: true)
-        let dropForward = device.dropout ? rates.elementwise((2 * w + 1) * scores) : 0
-        let forward = toScores + fromScores + rates.elementwise(2 * w * scores) + dropForward
-        let backward = toScores + 3 * fromScores + rates.elementwise(3 * w * scores) + dropForward
-        return (forward, backward)
-    }
-
-    /// Seconds of the recurrence of a token mixer: products of chunks at the rate of fused attention over sequences of a
-    /// chunk's length, or the kernels' memory traffic where that takes longer. Like attention's, a backward computes half
-    /// of the products again.
-    private func scan() -> (forward: Double, backward: Double) {
-        guard let scan = block.core.scan, let chunk = scan.chunk else { return (0, 0) }
-        let flops = 2 * device.tokens * scan.work(length: Double(sequence)) / device.tensor
-        let length = min(Double(chunk), Double(sequence))
-        let bytes = measure.bytes(scan.traffic)
-        return (
-            max(rates.flash(flops: flops, length: length), rates.elementwise(bytes)),
-            max(
-                rates.flash(
-                    flops: CostConstants.flashBackwardWork * flops, length: length,
-                    share: CostConstants.flashBackwardShare), rates.elementwise(Scan.backwardTraffic * bytes))
-        )
-    }
-
-    /// Numbers in a row of keys and values on one device.
-    private var keysAndValues: Double {
-        block.core.keysAndValues(tensor: device.tensor)
     }
 
     // MARK: Communication

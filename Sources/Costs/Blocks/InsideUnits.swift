@@ -42,15 +42,41 @@ final class WorkUnits: Sendable {
     let embedding: UnitTimes
     let head: UnitTimes
 
-    init(model: Model, parts: ModelParts, rates: DeviceRates, device: DeviceShare, gradientBytes: Double) {
+    convenience init(
+        model: Model, parts: ModelParts, rates: DeviceRates, device: DeviceShare, gradientBytes: Double
+    ) {
+        self.init(
+            adding: WorkUnits(
+                besideExpertsOf: parts, model: model, rates: rates, device: device, gradientBytes: gradientBytes),
+            model: model, parts: parts, rates: rates, device: device, gradientBytes: gradientBytes)
+    }
+
+    /// The work but for the products of routed experts.
+    init(
+        besideExpertsOf parts: ModelParts, model: Model, rates: DeviceRates, device: DeviceShare, gradientBytes: Double
+    ) {
         blocks = parts.blocks.map {
             BlockTimes(
                 block: $0, sequence: model.sequence, rates: rates, device: device, gradientBytes: gradientBytes
-            ).work
+            ).workBesideExperts
         }
         func end(_ end: End) -> UnitTimes {
             EndTimes(end: end, rates: rates, device: device, gradientBytes: gradientBytes).work
         }
         (embedding, head) = (end(parts.embedding), end(parts.head))
+    }
+
+    /// The work `beside` with the products of routed experts.
+    init(
+        adding beside: WorkUnits, model: Model, parts: ModelParts, rates: DeviceRates, device: DeviceShare,
+        gradientBytes: Double
+    ) {
+        blocks = zip(parts.blocks, beside.blocks).map { block, work in
+            guard block.mixture != nil else { return work }
+            return BlockTimes(
+                block: block, sequence: model.sequence, rates: rates, device: device, gradientBytes: gradientBytes
+            ).withExperts(work)
+        }
+        (embedding, head) = (beside.embedding, beside.head)
     }
 }

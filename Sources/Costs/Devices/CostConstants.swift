@@ -13,12 +13,6 @@ enum CostConstants {
     /// Bytes that a rank with a part of the vocabulary moves for each logit to correct its softmax by one factor a row, in
     /// fp32: read and write (`vocab_output.py` of VocabularyParallelism: `softmax.mul_(alpha)`).
     static let softmaxCorrectionBytes = 8.0
-    /// Bytes a second that one node writes to checkpoint storage: BLOOM's 2.3 TB took 40 s from 48 nodes (its training
-    /// log).
-    static let checkpointBytesPerSecond = 1.2e9
-    /// Seconds from a failure until training continues: within 15 minutes with automatic recovery (Jiang et al. 2024,
-    /// MegaScale).
-    static let restartSeconds = 900.0
     /// Power of a node in training over its boards' power, if the cluster file states none: 970 W for each board of 700
     /// W, measured on nodes of eight H100 (Newkirk et al. 2025, arXiv 2506.14551: 76 % of 10.2 kW).
     static let nodePower = (drawn: 970, boards: 700)

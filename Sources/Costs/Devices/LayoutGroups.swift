@@ -102,6 +102,26 @@ final class LayoutGroups: Sendable {
         exchanges = ExchangeGroups(layout) { places[RankGroups(size: $0.size, stride: $0.stride)] }
     }
 
+    /// All groups of tensor ranks, and of ranks that hold one set of shards of all parameters. All other groups are single
+    /// devices.
+    init(tensorOf layout: Layout, places: inout DeviceGroups) {
+        let ranks = LayoutRanks(layout)
+        tensor = places[ranks.tensor]
+        shard = layout.sharding == .parameters ? places[ranks.shard] : .alone
+        (context, data, replica) = (.alone, .alone, .alone)
+        (expertTensor, expert, expertShard, expertReplica) = (.alone, .alone, .alone, .alone)
+        (pipeline, ends, all, exchanges) = (.alone, .alone, .alone, nil)
+    }
+
+    /// All groups of ranks that share sequences. All other groups are single devices.
+    init(contextOf layout: Layout, places: inout DeviceGroups) {
+        context = places[LayoutRanks(layout).context]
+        (tensor, data, shard, replica) = (.alone, .alone, .alone, .alone)
+        (expertTensor, expert, expertShard, expertReplica) = (.alone, .alone, .alone, .alone)
+        (pipeline, ends, all) = (.alone, .alone, .alone)
+        exchanges = layout.headRanks > 1 ? ExchangeGroups(layout) { places[$0] } : nil
+    }
+
     convenience init(_ layout: Layout, places: inout DeviceGroups) {
         self.init(layout, places: &places, ends: nil, all: nil)
     }

@@ -24,20 +24,37 @@ package struct KnownWork: Sendable {
     }
 
     private var known: [Key: WorkUnits] = [:]
+    /// The work but for the products of routed experts, for every number of expert ranks (0 in the key).
+    private var beside: [Key: WorkUnits] = [:]
 
     package init() {}
 
     /// The work of the parts of a stage on `device`, computed if it is not known yet.
     mutating func units(pricer: Pricer, rates: DeviceRates, device: DeviceShare, gradientBytes: Double) -> WorkUnits {
-        let key = Key(
+        var key = Key(
             software: rates.framework.name, memoryRate: rates.memoryRate, tensor: device.tensor, tokens: device.tokens,
             sequenceShare: device.sequenceShare, expert: device.expert, expertTensor: device.expertTensor,
             shares: device.shares, dispatcher: device.dispatcher, vocabulary: device.vocabulary,
             gradientBytes: gradientBytes,
             flashAttention: device.flashAttention, castsGathered: rates.recipe != nil && device.gathersWeights)
         if let units = known[key] { return units }
+        let (model, parts) = (pricer.plan.model, pricer.parts)
+        // Adapters of experts and casts of their weights are not told apart from other work.
+        guard parts.tuned == nil, !key.castsGathered else {
+            let units = WorkUnits(
+                model: model, parts: parts, rates: rates, device: device, gradientBytes: gradientBytes)
+            known[key] = units
+            return units
+        }
+        key.expert = 0
+        let others =
+            beside[key]
+            ?? WorkUnits(
+                besideExpertsOf: parts, model: model, rates: rates, device: device, gradientBytes: gradientBytes)
+        beside[key] = others
+        key.expert = device.expert
         let units = WorkUnits(
-            model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device, gradientBytes: gradientBytes)
+            adding: others, model: model, parts: parts, rates: rates, device: device, gradientBytes: gradientBytes)
         known[key] = units
         return units
     }
@@ -83,13 +100,4 @@ final class KnownInsides {
         known[key] = units
         return units
     }
-}
-
-/// Times that several layouts of one model share.
-package final class SharedWork {
-    let insides = KnownInsides()
-    /// The work on the devices themselves that is known by now.
-    package var work: KnownWork { insides.work }
-
-    package init() {}
 }

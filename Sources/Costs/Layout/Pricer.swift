@@ -93,15 +93,6 @@ package final class Pricer: Sendable {
         return try work(layout, rates, shape, layers, hides)
     }
 
-    /// The work of one layout. What it has in common with others of `shared` is computed once.
-    package func work(_ layout: Layout, sharing shared: SharedWork) throws(CostError) -> LayoutWork {
-        let (rates, shape, layers) = try checked(layout)
-        guard groups == nil else { return try work(layout, rates, shape, layers, layout.overlap) }
-        shared.insides.removeAll()
-        return LayoutWork(
-            pricer: self, rates: rates, layout: layout, shape: shape, layers: layers, known: shared.insides)
-    }
-
     private func work(
         _ layout: Layout, _ rates: DeviceRates, _ shape: PipelineShape, _ layers: [Int], _ hides: Layout.Overlap
     ) throws(CostError) -> LayoutWork {

@@ -32,17 +32,6 @@ package struct LeastPasses: Sendable {
         }
     }
 
-    /// Bytes of a parameter with one kind of sharding.
-    private struct Held {
-        var sharding: Layout.Sharding
-        var bytes: StateBytes
-
-        func total(_ parameters: Double, group: Int) -> Double {
-            let held = bytes.held(parameters: parameters, sharding: sharding, group: group)
-            return held.weights + held.gradients + held.optimizer
-        }
-    }
-
     /// Factor on every bound, since sums in another order differ in their last digits.
     static let slack = 1 - 1e-9
     /// Bounds by the cluster's networks. Jobs of different sizes may see different blocks of the innermost network.
@@ -52,6 +41,8 @@ package struct LeastPasses: Sendable {
     private var here: [Key: LeastPass] = [:]
     /// Bounds by the work on the devices themselves alone, without messages.
     private var alone: [Key: LeastWork] = [:]
+    /// Bounds of kept bytes, which many passes share.
+    private var keptBytes = LeastKept()
     /// Seconds of host work for a micro-batch.
     private var host = 0.0
     /// Bytes and rates from which the seconds outside the passes are bounded, for all layouts alike.
@@ -64,7 +55,8 @@ package struct LeastPasses: Sendable {
     private var passesAll = false
     /// `ScheduleName.fillsFirst` of all schedules that are tried.
     private var fillsFirst = false
-    private var held: [Held] = []
+    /// Bytes of weights, gradients and optimizer state.
+    private var state = LeastState()
     /// Whether recomputing some modules alone is tried; how much memory that saves is not bounded.
     private var triesSelective = false
     /// Whether blocks keep at least what `ActivationBytes` says on the device.
@@ -80,6 +72,10 @@ package struct LeastPasses: Sendable {
     /// The share of a core that each device has.
     private var coreShare = 1.0
     private var parameters = (experts: 0.0, others: 0.0)
+    /// Blocks of each kind.
+    private var counts: [Int] = []
+    /// What the schedules of each pipeline have in common; nil: no schedule runs it.
+    private var courses: [PipelineTable.Size: LeastCourse?] = [:]
 
     /// - Parameter work: work on the devices themselves that is known already.
     package init(work: KnownWork = KnownWork()) { self.work = work }
@@ -90,6 +86,8 @@ package struct LeastPasses: Sendable {
         let counts = model.parameters()
         parameters.experts = Double(counts.routed)
         parameters.others = max(0, Double(counts.total) - parameters.experts)
+        self.counts = pricer.parts.kinds.counts
+        courses = [:]
         let framework = plan.framework(for: choices.base)
         host = framework.hostMicrobatch
         fillsFirst = choices.pipelines?.schedules.allSatisfy(\.fillsFirst) ?? false
@@ -100,19 +98,7 @@ package struct LeastPasses: Sendable {
         // What is offloaded is on no device, and a recipe's blocks in bf16 are told apart from the others.
         boundsMemory =
             choices.base.offload == nil && pricer.rates.values.allSatisfy { $0.bf16Blocks == nil }
-        // If only some rows of a table take gradients, the table needs less memory, and there is no bound.
-        // Frozen weights need less memory too.
-        held =
-            framework.memory.lookedUp == nil && model.tuning == nil
-            ? Set(choices.sharding + choices.shardingWithPipeline).map { sharding in
-                var layout = choices.base
-                layout.sharding = sharding
-                var bytes = StateBytes(
-                    precision: plan.precision, layout: layout, framework: framework, optimizer: plan.optimizer)
-                bytes.optimizer = bytes.leastOptimizer
-                if plan.recipe?.parameterGather == true { bytes.keptWeight = min(1, bytes.keptWeight) }
-                return Held(sharding: sharding, bytes: bytes)
-            } : []
+        state = LeastState(plan, choices, framework, parameters: parameters)
         boundsWork = model.tuning == nil
         turn(to: pricer.network, coreShare: plan.cluster.coreShare(plan.devices))
         beside =
@@ -131,8 +117,9 @@ package struct LeastPasses: Sendable {
 
     /// Switches to what `other` was switched to.
     package mutating func turn(like other: LeastPasses) {
-        (parameters, host, beside, held) = (other.parameters, other.host, other.beside, other.held)
+        (parameters, host, beside, state) = (other.parameters, other.host, other.beside, other.state)
         (passesAll, fillsFirst, slowestOf) = (other.passesAll, other.fillsFirst, [:])
+        (counts, courses) = (other.counts, [:])
         (triesSelective, boundsMemory, boundsWork) = (other.triesSelective, other.boundsMemory, other.boundsWork)
         turn(to: other.network, coreShare: other.coreShare)
     }
@@ -175,12 +162,17 @@ package struct LeastPasses: Sendable {
     ) -> LeastCourse? {
         let size = PipelineTable.Size(
             ranks: mesh.pipeline, microbatches: pricer.plan.batch / (mesh.data * microbatch))
+        if let known = courses[size] { return known }
         let stages = size.ranks > 1 ? stages(size, choices, pricer.plan.model) : nil
-        guard stages?.isEmpty != true else { return nil }
-        return LeastCourse(
-            size, host: host, slowest: slowest(mesh, pricer),
-            blocks: passesAll ? (pricer.plan.model.layers - 1) / size.ranks + 1 : 0, stages: stages,
-            fillsFirst: fillsFirst)
+        let course: LeastCourse? =
+            stages?.isEmpty == true
+            ? nil
+            : LeastCourse(
+                size, host: host, slowest: slowest(mesh, pricer),
+                blocks: passesAll ? (pricer.plan.model.layers - 1) / size.ranks + 1 : 0, stages: stages,
+                fillsFirst: fillsFirst)
+        courses[size] = .some(course)
+        return course
     }
 
     /// Seconds of the slowest node of one pipeline rank, for each second of their mean node.
@@ -240,10 +232,13 @@ package struct LeastPasses: Sendable {
         var step = LeastStep()
         step.beside = beside ?? self.beside(mesh, choices: choices, pricer: pricer)
         guard let course = course(mesh, microbatch: microbatch, choices: choices, pricer: pricer) else { return step }
-        let counts = pricer.parts.kinds.counts
         for isSequenceParallel in [false, true]
         where choices.allows(isSequenceParallel, mesh, pricer.plan.model) {
             var key = Key(mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: false)
+            guard
+                bytes == .infinity || !boundsMemory
+                    || mayFit(key, mesh, ranks: course.fullRanks, within: bytes, choices: choices, pricer: pricer)
+            else { continue }
             // The work on the devices themselves is known for many layouts at once, and often rules them out.
             if limit.seconds < .infinity, boundsWork, here[key] == nil {
                 let work = onDevice(key, mesh, choices: choices, pricer: pricer)
@@ -276,6 +271,28 @@ package struct LeastPasses: Sendable {
         return step
     }
 
+    /// Whether some layout with the settings of `key`, or one that recomputes all blocks, may keep at most so many bytes.
+    private mutating func mayFit(
+        _ key: Key, _ mesh: Layout, ranks: Double, within bytes: Double, choices: MeshChoices, pricer: Pricer
+    ) -> Bool {
+        func held(_ key: Key) -> Double {
+            var least: LeastPass?
+            for layout in exchanges(key.layout(mesh), choices: choices, pricer: pricer) {
+                guard let rates = rates(pricer, layout) else { return 0 }
+                let own = keptBytes.bytes(layout, rates, pricer)
+                let pass = LeastPass(kept: own.kept, beside: own.beside)
+                least = least.map { $0.least(pass) } ?? pass
+            }
+            return Self.slack
+                * (least ?? LeastPass()).bytes(counts, ranks: ranks, isWithBlocks: choices.allRanksRecompute)
+        }
+        guard held(key) > bytes else { return true }
+        guard choices.recompute.contains(.full), !triesSelective else { return triesSelective }
+        var again = key
+        again.recomputes = true
+        return held(again) <= bytes
+    }
+
     /// The bounds `step`, completed with bounds of passes in which every block is recomputed.
     package mutating func recomputed(
         _ step: LeastStep, _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
@@ -295,7 +312,7 @@ package struct LeastPasses: Sendable {
         if let known = alone[key] { return known }
         let layout = key.layout(mesh)
         guard let rates = rates(pricer, layout) else { return LeastWork() }
-        let device = device(layout, LayoutGroups.alone, rates, pricer)
+        let device = pricer.share(of: layout, LayoutGroups.alone, rates)
         let units = work.units(
             pricer: pricer, rates: rates, device: device,
             gradientBytes: StateBytes(
@@ -303,7 +320,7 @@ package struct LeastPasses: Sendable {
             ).gradient)
         let pass = LeastPass(
             blocks: units.blocks.map(\.seconds), embedding: units.embedding.total, head: units.head.total)
-        let work = LeastWork(pass, blocks: pass.seconds(pricer.parts.kinds.counts))
+        let work = LeastWork(pass, blocks: pass.seconds(counts))
         alone[key] = work
         return work
     }
@@ -342,17 +359,9 @@ package struct LeastPasses: Sendable {
             ? pricer.rates.first?.value : pricer.rates[pricer.plan.framework(for: layout).name]
     }
 
-    private func device(_ layout: Layout, _ groups: LayoutGroups, _ rates: DeviceRates, _ pricer: Pricer) -> DeviceShare
-    {
-        DeviceShare(
-            plan: pricer.plan, layout: layout, groups: groups,
-            vocabulary: pricer.plan.model.paddedVocab(tensor: layout.tensor),
-            dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
-    }
-
     private mutating func pass(_ layout: Layout, pricer: Pricer) -> LeastPass {
         guard let rates = rates(pricer, layout) else { return LeastPass() }
-        let device = device(layout, LayoutGroups(firstOf: layout, places: &places), rates, pricer)
+        let device = pricer.share(of: layout, LayoutGroups(firstOf: layout, places: &places), rates)
         let state = StateBytes(precision: pricer.plan.precision, layout: layout, framework: rates.framework)
         let known = work.units(pricer: pricer, rates: rates, device: device, gradientBytes: state.gradient)
         let units = BlockUnits(
@@ -367,37 +376,13 @@ package struct LeastPasses: Sendable {
             blocks: units.blocks.map(\.total), embedding: units.embedding.total, head: units.head.total,
             kept: [Double](repeating: 0, count: units.blocks.count))
         guard boundsMemory else { return pass }
-        let losses = 1 + rates.framework.fragmentation
-        pass.beside = .infinity
-        for (kind, block) in pricer.parts.blocks.enumerated() {
-            let tensors = BlockTensors(block, device, sequence: pricer.plan.model.sequence, rates: rates)
-            var (kept, atOnce) = (Double.infinity, Double.infinity)
-            for isSplit in [false, true] {
-                let bytes = ActivationBytes(
-                    tensors, recompute: layout.recompute, keepsOperations: rates.framework.selectiveOperations,
-                    splitsBackward: isSplit, modules: device.modules)
-                kept = min(kept, bytes.kept)
-                atOnce = min(atOnce, bytes.recomputed)
-            }
-            pass.kept[kind] = losses * kept
-            pass.beside = min(pass.beside, losses * (atOnce + tensors.widestGradients))
-        }
-        if !pass.beside.isFinite { pass.beside = 0 }
+        (pass.kept, pass.beside) = keptBytes.bytes(layout, rates, pricer)
         return pass
     }
 
     /// Lower bound of the bytes of weights, gradients and optimizer state on the fullest rank, for all layouts of
     /// `mesh`: the mean of a pipeline's ranks.
     package func stateBytes(_ mesh: Layout, choices: MeshChoices) -> Double {
-        let group = mesh.data * mesh.context
-        let pieces = mesh.expert * mesh.expertTensor
-        let copies = ExpertGrid(mesh).copies
-        let kinds = choices.sharding(pipeline: mesh.pipeline)
-        let least = held.lazy.filter { kinds.contains($0.sharding) }.map {
-            $0.total(parameters.others / Double(mesh.tensor), group: group)
-                + $0.total(parameters.experts / Double(pieces), group: copies)
-        }.min()
-        // What is offloaded is in no device.
-        return mesh.offload == nil ? Self.slack * (least ?? 0) / Double(mesh.pipeline) : 0
+        state.bytes(mesh, choices: choices)
     }
 }

@@ -149,7 +149,8 @@ package struct MeshPricer {
             layout.microbatch = microbatch
             guard let rates = pricer.rates[plan.framework(for: layout).name] else { continue }
             let device = DeviceShare(
-                plan: plan, layout: layout, groups: LayoutGroups(layout, places: &places), vocabulary: model.vocab,
+                plan: plan, layout: layout, groups: LayoutGroups(contextOf: layout, places: &places),
+                vocabulary: model.vocab,
                 dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
             let seconds = zip(pricer.parts.blocks, pricer.parts.kinds.counts).reduce(0) { sum, kind in
                 sum + Double(kind.1)

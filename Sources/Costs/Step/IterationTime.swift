@@ -29,13 +29,6 @@ package struct IterationTime: Hashable, Sendable {
         self.init(work, slowest: slowest, PipelineSeconds(filled: spans.filled, span: spans.span))
     }
 
-    /// Seconds of compute and of exposed collectives among tensor ranks in a step, equal to those of its breakdown.
-    package static func passes(_ work: LayoutWork) -> (compute: Double, tensorComm: Double) {
-        let (count, times) = (Double(work.m), SlowestRank(work).times)
-        let (forward, backward) = (times.forward, times.backward)
-        return (count * (forward.compute + backward.compute), count * (forward.tensor + backward.tensor))
-    }
-
     /// Time of a step whose simulated pipeline takes `span` seconds with messages and `filled` seconds without them.
     package init(_ work: LayoutWork, filled: Double, span: Double) {
         var pipeline = PipelineSeconds(filled: filled, span: span)

@@ -37,7 +37,9 @@ extension ServingQuestion {
             guard pipeline <= model.layers else { continue }
             for tensor in tensor.map({ [$0] }) ?? Divisors.of(devices / pipeline)
             where devices / pipeline % tensor == 0 {
-                guard self.tensor != nil || tensor <= reach, cut.allSatisfy({ $0.value % tensor == 0 }) else { continue }
+                guard self.tensor != nil || tensor <= reach, cut.allSatisfy({ $0.value % tensor == 0 }) else {
+                    continue
+                }
                 let data = devices / pipeline / tensor
                 let spread = mixtures.isEmpty || tensor * data == 1 ? [1] : [1, tensor * data]
                 for expert in expert.map({ [$0] }) ?? spread {
@@ -96,7 +98,8 @@ extension ServingQuestion {
             DoesNotFit(
                 devices: devices, device: cluster.device.name, needed: least.total, usable: least.usable,
                 weights: work.weights.name, batch: batch, context: work.context, enough: fewest(served),
-                narrower: narrower?.name, largestBatch: prices.compactMap { $0.largestBatch(context: work.context) }.max(),
+                narrower: narrower?.name,
+                largestBatch: prices.compactMap { $0.largestBatch(context: work.context) }.max(),
                 largestContext: prices.compactMap { $0.largestContext(batch: batch) }.max()))
     }
 }

@@ -51,7 +51,8 @@ package struct ServingQuestion: Hashable, Sendable {
         guard cluster.groups == nil else {
             throw .contradiction("\(cluster.name) has groups of unlike devices; name the cluster of one of them")
         }
-        let values = [work.batch, work.prompt, work.output, work.chunk] + [devices, tensor, pipeline, expert].compactMap(\.self)
+        let values =
+            [work.batch, work.prompt, work.output, work.chunk] + [devices, tensor, pipeline, expert].compactMap(\.self)
         guard values.allSatisfy({ $0 >= 1 }), values.allSatisfy({ $0 <= MemoryPrice.mostTokens / 2 }) else {
             throw .contradiction("batch, prompt, output, devices and degrees must be from 1 to 536,870,912")
         }

@@ -95,7 +95,8 @@ extension ServingFigure {
         let published = reader.number("published", .plain, in: Bounds.positive)
         let note = looked("note", in: notes)
         for (key, fix) in [
-            ("id", "a name"), ("source", "one of `sources`"), ("figure", "what is published"), ("published", "a number"),
+            ("id", "a name"), ("source", "one of `sources`"), ("figure", "what is published"),
+            ("published", "a number"),
         ] { reader.reportMissing(key, fix: fix) }
         var draft = ServingDraft()
         draft.read(reader, library: library)

@@ -30,6 +30,14 @@ struct PassPrice {
             case .next(let sequences, _): sequences
             }
         }
+
+        /// One of two halves of the rows.
+        var half: Rows {
+            switch self {
+            case .prompts(let rows, let tokens): .prompts(rows: rows / 2, tokens: tokens)
+            case .next(let sequences, let tokens): .next(sequences: sequences / 2, tokens: tokens)
+            }
+        }
     }
 
     init(_ served: ServedModel, _ cluster: Cluster, _ work: Workload, _ layout: ServingLayout) throws(ServingError) {
@@ -56,8 +64,14 @@ struct PassPrice {
         transferGroup.transfer(bytes: rows.count * Double(served.model.hidden) * rates.elementBytes / tensor)
     }
 
-    /// Seconds of a pass through blocks of each kind.
+    /// Seconds of a pass through blocks of each kind. Where rows travel behind compute, two halves of them take turns, and
+    /// each reads all weights.
     func pass(_ rows: Rows, blocks counts: [Int]) -> PassSeconds {
+        if work.overlaps, rows.count >= 2, layout.expert > 1 { return 2 * undivided(rows.half, blocks: counts) }
+        return undivided(rows, blocks: counts)
+    }
+
+    private func undivided(_ rows: Rows, blocks counts: [Int]) -> PassSeconds {
         var sum = PassSeconds()
         for (count, block) in zip(counts, served.parts.blocks) where count > 0 {
             sum = sum + Double(count) * pass(rows, block)

@@ -18,11 +18,13 @@ extension ServingEstimate {
         lines.define("d", layout.data, "copies", "copies of the blocks, each with sequences of its own")
         lines.define("N_b", held.blocks, "parameters", "parameters of blocks on the fullest device")
         lines.define("N_e", held.ends, "parameters", "parameters of embedding and head on it")
-        lines.define("w", work.weights.bytes, "bytes", "bytes of a weight in \(work.weights.name), with its part of a scale")
+        lines.define(
+            "w", work.weights.bytes, "bytes", "bytes of a weight in \(work.weights.name), with its part of a scale")
         lines.define("w_e", work.ends.bytes, "bytes", "bytes of a weight of embedding and head in \(work.ends.name)")
         lines.derive("weights of a device", as: "weights", "N_b·w + N_e·w_e", "bytes")
         lines.define(
-            "c", held.sequence, "bytes", "bytes that a sequence of s_p + s_o tokens keeps on the fullest device in \(work.cache.name)")
+            "c", held.sequence, "bytes",
+            "bytes that a sequence of s_p + s_o tokens keeps on the fullest device in \(work.cache.name)")
         lines.derive(
             "keys and values of a device", as: "cache", "ceil(b/d)·c", "bytes",
             note: "a token adds \(Int(cacheBytesPerToken.rounded())) bytes over all devices of a copy")
@@ -72,11 +74,12 @@ extension ServingEstimate {
     }
 
     private func explainMoney(_ lines: inout Derivation) {
-        guard let price = cluster.pricePerDeviceHour else { return }
-        lines.define("price", price, "dollars", "price of a device for an hour (\(cluster.name))")
+        guard let price = cluster.price else { return }
+        let words = price.currency.words
+        lines.define("price", price.perHour, words, "price of a device for an hour (\(cluster.name))")
         lines.derive(
-            "a million tokens of prompts", as: "dollars_p", "n·price/3600·prefill/(b·s_p)·1000000", "dollars")
+            "a million tokens of prompts", as: "price_p", "n·price/3600·prefill/(b·s_p)·1000000", words)
         lines.derive(
-            "a million tokens of answers", as: "dollars_o", "n·price/3600·decode/(b·s_o)·1000000", "dollars")
+            "a million tokens of answers", as: "price_o", "n·price/3600·decode/(b·s_o)·1000000", words)
     }
 }

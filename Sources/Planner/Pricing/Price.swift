@@ -21,35 +21,46 @@ package func price(
 func simulatedEstimate(_ layout: Layout, _ pricer: Pricer) throws(PlannerError) -> Estimate {
     let works: [LayoutWork]
     do throws(CostError) { works = try pricer.works(layout) } catch { throw .cost(error) }
-    var best = (work: works[0], time: try simulatedTime(works[0]))
-    for work in works.dropFirst() {
-        let time = try simulatedTime(work)
-        if time.seconds < best.time.seconds { best = (work, time) }
-    }
-    return Estimate(best.work, time: best.time)
+    let times = try simulatedTimes(works)
+    var best = 0
+    for place in works.indices where times[place].seconds < times[best].seconds { best = place }
+    return Estimate(works[best], time: times[best])
+}
+
+/// Whether the simulator times pipelines of this shape.
+func isSimulated(_ shape: PipelineShape) -> Bool {
+    shape.ranks > 1 && shape.ranks * shape.virtualStages * shape.microbatches * 2 <= mostSimulatedActions
 }
 
 /// Time of one step whose pipeline the simulator times.
-func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
-    let shape = work.shape
-    guard shape.ranks > 1, shape.ranks * shape.virtualStages * shape.microbatches * 2 <= mostSimulatedActions else {
-        return IterationTime(work)
-    }
+func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime { try simulatedTimes([work])[0] }
+
+/// Times of one step with each of several works of one layout, whose pipeline the simulator times.
+func simulatedTimes(_ works: [LayoutWork]) throws(PlannerError) -> [IterationTime] {
+    guard let first = works.first, isSimulated(first.shape) else { return works.map { IterationTime($0) } }
     let schedule: Schedule
-    do throws(ScheduleProblem) { schedule = try work.layout.schedule.schedule(shape) } catch {
+    do throws(ScheduleProblem) { schedule = try first.layout.schedule.schedule(first.shape) } catch {
         throw .cost(.badLayout(error.rule))
     }
-    return try simulatedTime(work, schedule)
+    return try simulatedTimes(works, schedule)
 }
 
 /// Time of one step that runs the action lists of `schedule`.
 func simulatedTime(_ work: LayoutWork, _ schedule: Schedule) throws(PlannerError) -> IterationTime {
-    let costs = ActionCosts(work)
-    var immediate = costs
-    (immediate.transfer, immediate.transfers) = (0, nil)
-    immediate.vocabulary = costs.vocabulary?.withoutExchanges
+    try simulatedTimes([work], schedule)[0]
+}
+
+/// Times of one step with each of several works, all of which run the action lists of `schedule`.
+private func simulatedTimes(_ works: [LayoutWork], _ schedule: Schedule) throws(PlannerError) -> [IterationTime] {
+    let costs = works.flatMap { work -> [ActionCosts] in
+        let costs = ActionCosts(work)
+        var immediate = costs
+        (immediate.transfer, immediate.transfers) = (0, nil)
+        immediate.vocabulary = costs.vocabulary?.withoutExchanges
+        return [costs, immediate]
+    }
     do throws(SimulationProblem) {
-        let times = try Simulator.makespans(schedule, costs: [costs, immediate])
-        return IterationTime(work, filled: times[1], span: times[0])
+        let ends = try Simulator.makespans(schedule, costs: costs)
+        return works.enumerated().map { IterationTime($1, filled: ends[2 * $0 + 1], span: ends[2 * $0]) }
     } catch { throw .simulation(error) }
 }

@@ -12,6 +12,9 @@ package struct LimitedRun: Sendable {
     package var remark: String
 }
 
+/// Days of the longest run that answers a question without a deadline: five years, longer than a device is in use.
+private let longestUnasked = 5 * 365.25
+
 /// The number of devices that keeps its limits: with a deadline the fewest, without one the number that ends first.
 ///
 /// All `DeviceCounts` up to `most` are searched but those that `StepBound` shows to break the limits, so nothing is
@@ -23,6 +26,8 @@ package func limitedRun(
     progress: ((Int) -> Void)? = nil
 ) throws(PlannerError) -> LimitedRun {
     try limits.check(plan)
+    var limits = limits
+    limits.currency = plan.currency
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let counts = DeviceCounts(plan, space: settings.space).between(1, most)
     guard !counts.isEmpty else { throw .contradiction("there is no number of devices to try") }
@@ -43,6 +48,12 @@ package func limitedRun(
         }
     }
     guard let found else { throw nearest(counts, &searcher, limits) }
+    if limits.days == nil, let run = found.estimate.run, run.days > longestUnasked {
+        throw .unreachable(
+            "\(limits.words) are kept only by a run of \(Figures.duration(days: run.days)) on "
+                + "\(Figures.grouped(found.estimate.plan.devices)) devices; say how long it may take with --deadline, e.g. "
+                + "--deadline 365d, or raise the limit")
+    }
     let below = counts.last { $0 < found.devices }
     let remark =
         limits.days == nil
@@ -76,7 +87,8 @@ package func largestModel(
     progress: ((Double) -> Void)? = nil
 ) throws(PlannerError) -> LimitedRun {
     try limits.check(plan)
-    var settings = settings
+    var (settings, limits) = (settings, limits)
+    limits.currency = plan.currency
     settings.top = 1
     settings.explainsMisfit = false
     // Steps of at most 1 %: 1.00, 1.01 … 2.00, 2.02 … 5.00, 5.05 … 9.95.

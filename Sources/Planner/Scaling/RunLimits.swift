@@ -1,14 +1,16 @@
 package import Costs
 internal import Numbers
-internal import Plans
+package import Plans
 internal import Reading
 internal import Schedules
 
 /// Limits a run must keep; nil leaves one open.
 package struct RunLimits: Hashable, Sendable {
     package var days: Double?
-    /// Dollars.
+    /// In `currency`.
     package var cost: Double?
+    /// The currency of the plan that is limited.
+    package var currency = Currency.usd
     package var gpuMonths: Double?
 
     package init() {}
@@ -29,7 +31,7 @@ package struct RunLimits: Hashable, Sendable {
     func isKept(by estimate: Estimate) -> Bool { excess(estimate.run) <= 1 }
 
     /// Whether a run on `devices` that takes at least `days` may still keep all limits.
-    /// - Parameter price: dollars an hour for a device; nil counts as free.
+    /// - Parameter price: of a device for an hour; nil counts as free.
     func canBeKept(days least: Double, devices: Int, price: Double?) -> Bool {
         let hours = least * 24 * Double(devices)
         return least <= days ?? .infinity && hours / 730 <= gpuMonths ?? .infinity
@@ -50,14 +52,14 @@ package struct RunLimits: Hashable, Sendable {
     var words: String {
         var parts: [String] = []
         if let days { parts.append("\(Self.rounded(days)) days") }
-        if let cost { parts.append("\(Self.rounded(cost)) dollars") }
+        if let cost { parts.append("\(Self.rounded(cost)) \(currency.words)") }
         if let gpuMonths { parts.append("\(Self.rounded(gpuMonths)) GPU-months") }
         return parts.joined(separator: " and ")
     }
 
     static func words(_ run: Estimate.Run) -> String {
         "\(rounded(run.days)) days, \(rounded(run.gpuMonths)) GPU-months"
-            + (run.cost.map { ", \(rounded($0)) dollars" } ?? "")
+            + (run.cost.map { ", \(rounded($0)) \(run.currency.words)" } ?? "")
     }
 
     private static func rounded(_ value: Double) -> String {

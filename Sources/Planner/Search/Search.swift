@@ -81,7 +81,11 @@ func searchOneOrder(
     }
     guard space.effort.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
-    let all = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
+    let leaders = space.leaders.filter { $0.seconds <= bar }
+    let all =
+        settings.wantsFastestAlone(plan)
+        ? [fastestEstimate(of: leaders, pricer: pricer, settings: settings)].compactMap(\.self)
+        : estimates(of: leaders, pricer: pricer, settings: settings)
     var timed = all.filter(\.fitsHost)
     if !settings.space.vocabularyParallel.isEmpty {
         let divided = settings.space.withDividedVocabulary(space.leaders, plan)

@@ -29,24 +29,14 @@ struct StepBound: Sendable {
         let contexts =
             space.context.fixed
             ?? max(1, space.fewestContextTokens > 0 ? plan.model.sequence / space.fewestContextTokens : 1)
-        // Sizes that depend on the model alone are computed once.
-        var first: Pricer?
-        let shared = SharedWork()
-        for (layout, devices) in Self.shapes(plan, space) {
-            var alone = plan
-            alone.devices = devices
-            alone.batch = layout.data * layout.microbatch
-            let pricer =
-                first.map { try? Pricer(plan: alone, like: $0) } ?? (try? Pricer(plan: alone, options: options))
-            first = first ?? pricer
-            guard let pricer, let priced = try? IterationTime.passes(pricer.work(layout, sharing: shared)) else {
-                continue
-            }
+        var passes = WholePasses(plan, options: options)
+        for layout in Self.shapes(plan, space) {
+            guard let priced = passes.pass(layout) else { continue }
             let seconds = priced.compute + priced.tensorComm
             work = min(work, seconds * Double(layout.tensor) / Double(layout.microbatch))
             pass = min(pass, priced.compute / Double(max(1, contexts)))
         }
-        known = shared.work
+        known = passes.work
         self.work = work.isFinite ? Self.slack * work : 0
         self.pass = pass.isFinite ? Self.slack * pass : 0
     }
@@ -64,7 +54,7 @@ struct StepBound: Sendable {
 
     /// Layouts of one pipeline rank and one replica, or as many replicas as the experts need, in all ways that change a
     /// block's time.
-    private static func shapes(_ plan: Plan, _ space: SearchSpace) -> [(Layout, devices: Int)] {
+    private static func shapes(_ plan: Plan, _ space: SearchSpace) -> [Layout] {
         let model = plan.model
         let most = min(space.tensor.most ?? plan.cluster.innerReach, 1 << 12)
         let tensors =
@@ -78,13 +68,17 @@ struct StepBound: Sendable {
         let mixtures = model.mixtures
         let experts =
             mixtures.first.map { moe in space.expert.fixed.map { [$0] } ?? Divisors.of(moe.experts) } ?? [1]
-        var found: [(Layout, devices: Int)] = []
+        // On one software, sharding changes only what is gathered, and the casts of it that a recipe needs.
+        let software = plan.onOneFramework.frameworks
+        let isAlike = plan.recipe == nil && software.named ?? software.assumed != nil
+        let shardings: [Layout.Sharding] =
+            isAlike || !space.sharding.contains(.parameters) ? [.none] : [.none, .parameters]
+        var found: [Layout] = []
         for tensor in tensors {
             for expert in experts {
                 for expertTensor in Set([1, mixtures.isEmpty ? 1 : tensor]) {
                     for microbatch in micro {
-                        for sharding in [Layout.Sharding.none, .parameters]
-                        where space.sharding.contains(sharding) || sharding == .none {
+                        for sharding in shardings {
                             for sequenceParallel in space.sequenceParallel where !sequenceParallel || tensor > 1 {
                                 var layout = space.base(for: plan)
                                 layout.tensor = tensor
@@ -93,7 +87,7 @@ struct StepBound: Sendable {
                                 layout.microbatch = microbatch
                                 layout.sharding = sharding
                                 layout.sequenceParallel = sequenceParallel
-                                found.append((layout, tensor * expert))
+                                found.append(layout)
                             }
                         }
                     }
@@ -110,7 +104,7 @@ struct StepBound: Sendable {
         guard let tokens = plan.tokens else { return step / sequences }
         let steps = tokens / (sequences * Double(plan.model.sequence))
         return steps * step * plan.runOverSteps / 86_400
-            / Goodput.most(meanTimeBetweenFailures: plan.cluster.meanTimeBetweenFailures, devices: devices)
+            / plan.mostGoodput(devices: devices)
     }
 
     /// The longest step of `batch` sequences whose run has this `measure`, seconds.

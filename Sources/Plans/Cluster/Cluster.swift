@@ -47,8 +47,12 @@ package struct Cluster: Hashable, Codable, Sendable {
     package var networks: [Network]
     /// The host of a node; nil: unknown, and nothing can be offloaded to it.
     package var host: Host?
-    /// Price of one device-hour. nil: no cost is computed.
-    package var pricePerDeviceHour: Double?
+    /// Price of a device. nil: no cost is computed.
+    package var price: Price?
+    /// Failures of nodes or whole runs, and what follows from one; nil leaves all to defaults.
+    package var failures: Failures?
+    /// Grams of CO2 that the site's power stations emit for a kilowatt-hour. nil: no emissions are computed.
+    package var gridFactor: Double?
     /// Mean time between failures of one device, seconds. nil: goodput is 1.
     package var meanTimeBetweenFailures: Double?
     /// Energy of the whole site over the energy of its nodes (PUE). nil: unknown.
@@ -64,10 +68,13 @@ package struct Cluster: Hashable, Codable, Sendable {
         self.device = device
         self.devicesPerNode = devicesPerNode
         self.networks = networks
-        self.pricePerDeviceHour = pricePerDeviceHour
+        price = pricePerDeviceHour.map { Price(perHour: $0) }
         self.meanTimeBetweenFailures = meanTimeBetweenFailures
         self.powerUsageEffectiveness = powerUsageEffectiveness
     }
+
+    /// Price of one device-hour, in the currency of `price`. nil: no cost is computed.
+    package var pricePerDeviceHour: Double? { price?.perHour }
 
     /// Fraction of a core for each of `devices` processes. Below 1 only if the cluster is this machine alone, processor
     /// cores joined by one network, and has fewer cores than processes.
@@ -107,9 +114,20 @@ package struct Cluster: Hashable, Codable, Sendable {
     /// The constants of a cluster except its device and networks, in the order of a written file.
     static var constants: [ClusterConstant<Cluster>] {
         [
-            .number("price", .plain, in: Bounds.price, \.pricePerDeviceHour),
+            ClusterConstant(
+                "price", read: { reader in Price.read(reader).map { price in { $0.price = price } } },
+                lines: { $0.price.map { ["price: \($0.yaml)"] } ?? [] }),
             .number("powerUsageEffectiveness", .plain, in: 1...10, \.powerUsageEffectiveness),
+            .number("gridFactor", .gridFactor, in: 0...1e5, \.gridFactor),
             .number("meanTimeBetweenFailures", .seconds, in: Bounds.positive, \.meanTimeBetweenFailures),
+            ClusterConstant(
+                "failures",
+                read: { reader in
+                    reader.map("failures").flatMap(Failures.read).map { own in
+                        { $0.failures = own.over($0.failures ?? Failures()) }
+                    }
+                },
+                lines: { owner in owner.failures.map { ["failures:"] + $0.lines.map { "  " + $0 } } ?? [] }),
         ]
     }
 

@@ -64,7 +64,7 @@ struct ClusterFields {
             host.reportUnknownKeys()
         }
         // The order of keys in the message about an unknown key.
-        reader.expect("price", "meanTimeBetweenFailures", "powerUsageEffectiveness")
+        reader.expect("price", "meanTimeBetweenFailures", "failures", "powerUsageEffectiveness", "gridFactor")
         clusterConstants.read(reader)
     }
 

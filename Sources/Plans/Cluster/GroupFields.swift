@@ -9,7 +9,7 @@ struct GroupFields {
     /// Keys of a cluster of one kind of nodes, which groups state for themselves.
     private static let flat: Set = [
         "extends", "device", "devicesPerNode", "nicGbps", "nicsPerNode", "networks", "price",
-        "meanTimeBetweenFailures", "powerUsageEffectiveness",
+        "meanTimeBetweenFailures", "failures", "powerUsageEffectiveness", "gridFactor",
     ]
 
     private let list: [ClusterGroups.Group]

@@ -1,5 +1,5 @@
 package import Models
-internal import Numbers
+package import Numbers
 package import Reading
 
 /// A plan file as read: the model that is trained, the devices it is trained on, and the layout that splits it.
@@ -61,6 +61,10 @@ package struct Plan: Hashable, Codable, Sendable {
     package var rampup: BatchRampup?
     /// Time of the whole run beyond its steps and beyond failures.
     package var run = RunShares()
+    /// Currency, exchange rates, and costs beside the devices.
+    package var money = PlanMoney()
+    /// The first day of the run; nil: days have no dates.
+    package var start: CalendarDate?
 
     /// A step on other software than the one that is assumed.
     package struct OtherSoftware: Hashable, Codable, Sendable {

@@ -77,7 +77,7 @@ struct PlanReading {
     /// Keys that `none` takes away: a plan without them says nothing in their place.
     static let optionalKeys = [
         "tokens", "samples", "offload", "train", "lora", "frozen", "quantized", "packing", "padding", "rampupBatchSize",
-        "accumulation", "measured", "hyperparameters",
+        "accumulation", "measured", "hyperparameters", "costs", "failures", "start",
     ]
 
     func plan(fileName: String) -> Plan? {
@@ -139,6 +139,7 @@ struct PlanReading {
             isRun && !reader.contains("framework")
             ? Frameworks() : given?.frameworks ?? Frameworks.read(reader, library: library)
         let shares = RunShares.read(reader)
+        let money = MoneyReading(reader)
         let measured = MeasurementReading(reader)
         if given == nil { reader.reportUnknownKeys() }
 
@@ -289,6 +290,7 @@ struct PlanReading {
         if !isTrained { plan.openKeys = Set(Plan.Default.allCases.filter { !reader.contains($0.rawValue) }) }
         if !isTrained, frameworks.named == nil, frameworks.assumed != nil { plan.openKeys.insert(.framework) }
         (plan.padding, plan.rampup, plan.run) = (batches.padding, batches.rampup, shares)
+        money.apply(to: &plan, reader)
         batches.checkDocuments(&plan.train)
         (plan.statedRecipe, plan.hyperparameters) = (recipe, hyperparameters)
         if let base = hyperparameters?.rotaryBase, let own = model.rotaryBase, base != own {

@@ -23,6 +23,10 @@ extension Plan {
             lines.append("layout: auto")
         }
         if let shares = run.yaml { lines.append("run: \(shares)") }
+        if let start { lines.append("start: \(start)") }
+        if let stated = money.currency { lines.append("currency: \(stated.rawValue)") }
+        if let rates = money.rates.yaml { lines.append("exchangeRates: \(rates)") }
+        if !money.costs.isEmpty { lines += ["costs:"] + money.costs.lines(currency).map { "  " + $0 } }
         lines += measuredLines
         if let train { lines += ["train:"] + train.yaml.map { "  " + $0 } }
         if let hyperparameters { lines += ["hyperparameters:"] + hyperparameters.yaml.map { "  " + $0 } }
@@ -99,13 +103,24 @@ extension Plan {
         return ["cluster:"] + text.map { "  " + $0 }
     }
 
-    /// The keys that state `cluster` by the file of its name, `known`; nil if it differs in more than its price.
+    /// The keys that state `cluster` by the file of its name, `known`; nil if it differs in more than its money, its
+    /// emissions and its failures.
     private static func changes(_ cluster: Cluster, to known: Cluster) -> [String]? {
-        var priced = known
-        priced.pricePerDeviceHour = cluster.pricePerDeviceHour
-        guard priced == cluster, let price = cluster.pricePerDeviceHour, cluster.groups == nil else { return nil }
+        var changed = known
+        changed.price = cluster.price ?? known.price
+        changed.gridFactor = cluster.gridFactor ?? known.gridFactor
+        changed.failures = cluster.failures.map { $0.over(known.failures ?? Failures()) } ?? known.failures
+        guard changed == cluster, cluster.groups == nil else { return nil }
         let name = quoted(cluster.name)
-        return ["extends: \(name)", "name: \(name)", "price: \(Figures.plain(price))"]
+        var keys = ["extends: \(name)", "name: \(name)"]
+        if let price = cluster.price, price != known.price { keys.append("price: \(price.yaml)") }
+        if let factor = cluster.gridFactor, factor != known.gridFactor {
+            keys.append("gridFactor: \(Quantity.written(factor, as: .gridFactor))")
+        }
+        if let failures = cluster.failures, failures != known.failures {
+            keys.append("failures: {\(failures.lines.joined(separator: ", "))}")
+        }
+        return keys
     }
 
     /// The software that the layout runs on, stated so that another version reads the file to the same answer.

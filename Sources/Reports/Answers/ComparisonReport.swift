@@ -59,10 +59,10 @@ package struct ComparisonReport: Encodable, Sendable {
         }
         let networks = rows.first { !$0.traffic.isEmpty }?.traffic.map(\.network) ?? []
         let hasRun = first.run != nil
-        let hasCost = rows.contains { $0.estimate?.run?.cost != nil }
+        let cost = CostColumn(rows.map { $0.estimate?.run })
         var head = ["strategy", "step", "MFU", "GiB"]
         if hasRun { head += ["days", "GPU-months"] }
-        if hasCost { head.append("dollars") }
+        if let cost { head.append(cost.head) }
         head += networks.map { "\($0) GB" } + ["layout"]
         let order = rows.filter { $0.estimate != nil }.sorted { a, b in
             if a.fits != b.fits { return a.fits }
@@ -76,7 +76,7 @@ package struct ComparisonReport: Encodable, Sendable {
             ]
             let run = row.fits ? estimate.run : nil
             if hasRun { cells += [Figures.days(run), Figures.gpuMonths(run)] }
-            if hasCost { cells.append(Figures.cost(run)) }
+            if let cost { cells.append(cost.cell(run)) }
             cells += row.traffic.map { Figures.significant($0.bytes / 1e9) }
             return cells + [Self.short(estimate)]
         }
@@ -92,7 +92,8 @@ package struct ComparisonReport: Encodable, Sendable {
             + Wrapped.lines("software: \(EstimateText.software(first))", width: width) + [""]
             + table.lines(
                 fitting: width,
-                dropping: networks.map { "\($0) GB" } + ["dollars", "GPU-months", "layout", "GiB", "MFU", "days"])
+                dropping: networks.map { "\($0) GB" } + CostColumn.heads
+                    + ["GPU-months", "layout", "GiB", "MFU", "days"])
             + [""] + sentences(width)).joined(separator: "\n")
     }
 

@@ -46,7 +46,8 @@ package struct DeviceListReport: Encodable, Sendable {
                 memoryGiB: Figures.gib(device.memoryBytes), bandwidthGBPerSecond: device.memoryBytesPerSecond / 1e9,
                 peakTFLOPs: Dictionary(
                     uniqueKeysWithValues: device.peakFLOPs.map { ($0.key.rawValue, $0.value / 1e12) }),
-                powerWatts: device.watts, dollarsPerHour: cluster.pricePerDeviceHour,
+                powerWatts: device.watts,
+                dollarsPerHour: cluster.price.flatMap { $0.currency == .usd ? $0.perHour : nil },
                 devicesPerNode: cluster.devicesPerNode, nodes: nodes,
                 networks: cluster.networks.map { network in
                     Level(

@@ -119,72 +119,6 @@ package struct EstimateReport: Encodable, Sendable {
         var fullestRank, tightestGroup: Int?
     }
 
-    struct Run: Encodable {
-        struct Band: Encodable {
-            var lowDays, highDays: Double?
-            var confidence: Double
-
-            /// The evidence behind the width.
-            var reason: String
-
-            enum CodingKeys: String, CodingKey { case lowDays, highDays, confidence, reason }
-
-            func encode(to encoder: any Encoder) throws {
-                var container = encoder.container(keyedBy: CodingKeys.self)
-                try container.encode(lowDays, forKey: .lowDays)
-                try container.encode(highDays, forKey: .highDays)
-                try container.encode(confidence, forKey: .confidence)
-                try container.encode(reason, forKey: .reason)
-            }
-        }
-
-        var tokens: Double
-        var steps: Int
-        /// These are null for a run that never ends.
-        var days, gpuHours, gpuMonths: Double?
-        var goodput: Double
-        /// These are null also where the cluster file states no price or no power. `energyMWh` counts the devices'
-        /// boards, `wallEnergyMWh` nodes and cooling too.
-        var cost, energyMWh, wallEnergyMWh: Double?
-        var band: Band
-        /// Absent where the batch is the same from the first step on.
-        var rampup: Rampup?
-
-        /// Days by what they are spent on; absent for a run that never ends.
-        var parts: Estimate.Run.Parts?
-        var measuredFactor: Double?
-        /// Seconds; absent where no failures are known.
-        var checkpointInterval: Double?
-
-        struct Rampup: Encodable {
-            var steps: Int
-            var days: Double?
-        }
-
-        enum CodingKeys: String, CodingKey {
-            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band, rampup, parts,
-                measuredFactor, checkpointInterval
-        }
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(tokens, forKey: .tokens)
-            try container.encode(steps, forKey: .steps)
-            try container.encode(days, forKey: .days)
-            try container.encode(gpuHours, forKey: .gpuHours)
-            try container.encode(gpuMonths, forKey: .gpuMonths)
-            try container.encode(goodput, forKey: .goodput)
-            try container.encode(cost, forKey: .cost)
-            try container.encode(energyMWh, forKey: .energyMWh)
-            try container.encode(wallEnergyMWh, forKey: .wallEnergyMWh)
-            try container.encode(band, forKey: .band)
-            try container.encodeIfPresent(rampup, forKey: .rampup)
-            try container.encodeIfPresent(parts, forKey: .parts)
-            try container.encodeIfPresent(measuredFactor, forKey: .measuredFactor)
-            try container.encodeIfPresent(checkpointInterval, forKey: .checkpointInterval)
-        }
-    }
-
     struct Recipe: Encodable {
         var scaling: String
         var parameterGather, activationFuncFP8InputStore: Bool
@@ -233,6 +167,8 @@ package struct EstimateReport: Encodable, Sendable {
     var memory: Memory
     /// The whole run; absent when the plan states no tokens.
     var run: Run?
+    /// What may become of the run; absent unless asked for.
+    var risk: RiskReport?
     /// The arithmetic behind the figures; absent unless asked for.
     var explanation: [Estimate.Explanation]?
     /// Remarks; present where the estimate is the whole document.
@@ -243,9 +179,9 @@ package struct EstimateReport: Encodable, Sendable {
     /// - Parameter notes: remarks, where the estimate is the whole document.
     package init(
         _ estimate: Estimate, explained: Bool = false, searched: SearchedSpace? = nil, own: OwnLayout? = nil,
-        notes: [Remark]? = nil
+        notes: [Remark]? = nil, risk: RiskReport? = nil
     ) {
-        self.notes = notes
+        (self.notes, self.risk) = (notes, risk)
         yours = own.map(OwnReport.init)
         let plan = estimate.plan
         let layout = estimate.layout
@@ -335,7 +271,11 @@ package struct EstimateReport: Encodable, Sendable {
                 rampup: run.rampup.map {
                     Run.Rampup(steps: Int(saturating: min($0.steps, 9e18)), days: run.ends ? $0.days : nil)
                 }, parts: run.ended?.parts, measuredFactor: run.measuredFactor,
-                checkpointInterval: run.checkpointInterval)
+                checkpointInterval: run.checkpointInterval,
+                currency: run.ended?.cost == nil ? nil : run.currency.rawValue,
+                costs: plan.money.costs.isEmpty ? nil : run.ended?.costs, emissions: run.ended?.emissions,
+                failures: run.interruptions.map { Run.Failures($0, days: run.ended?.days) },
+                dates: plan.start.map { Run.Dates($0, run.ended) })
         }
         explanation = explained ? estimate.explanation : nil
     }

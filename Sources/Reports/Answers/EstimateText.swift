@@ -62,11 +62,21 @@ package struct EstimateText {
         if !run.bandReason.isEmpty { lines.append("  band: \(run.bandReason)") }
         lines.append(
             "  \(Figures.words(run.gpuMonths)) GPU-months = \(Figures.words(run.gpuHours)) GPU-hours"
-                + (run.cost.map { ", \(Figures.words($0)) dollars" } ?? "")
+                + (Figures.money(run).map { ", \($0)" } ?? "")
                 + (run.energyMWh.map { ", \(Figures.words($0)) MWh at the boards" } ?? "")
-                + (run.wallEnergyMWh.map { ", \(Figures.words($0)) MWh at the wall" } ?? ""))
+                + (run.wallEnergyMWh.map { ", \(Figures.words($0)) MWh at the wall" } ?? "")
+                + (run.emissions?.wallTonnes.map { ", \(Figures.words($0)) t of CO2" } ?? ""))
+        if let dates = dates(run) { lines.append("  \(dates)") }
         lines.append("  \(rates())")
         return lines
+    }
+
+    /// The days of the calendar on which the run begins and ends; nil: its start is not stated.
+    private func dates(_ run: Estimate.Run) -> String? {
+        plan.start.map { start in
+            func end(_ days: Double) -> String { start.adding(days: days)?.description ?? "after the year 9999" }
+            return "from \(start) to \(end(run.days)), between \(end(run.lowDays)) and \(end(run.highDays))"
+        }
     }
 
     private func rates() -> String {
@@ -163,11 +173,7 @@ package struct EstimateText {
         if let run = estimate.run {
             rows += runRows(run)
         }
-        if let prices = GroupsText(estimate).prices {
-            rows.append(("Prices", prices))
-        } else if let price = plan.cluster.pricePerDeviceHour {
-            rows.append(("Prices", "\(Figures.fixed(price, 2)) dollars a GPU-hour (\(plan.cluster.name))"))
-        }
+        rows += MoneyText(estimate).rows
         return rows.map { ("  " + $0.0.left(8) + $0.1) }
     }
 

@@ -1,6 +1,7 @@
 package import Costs
 internal import Foundation
 internal import Numbers
+internal import Plans
 
 /// The arithmetic behind an estimate as text, one figure after the other.
 ///
@@ -102,9 +103,11 @@ package struct ExplanationText {
                 ? Figures.seconds(value) : abs(value) < 3600 ? nil : Figures.duration(days: value / 86_400)
         case "share": return Figures.percent(value)
         case "FLOP": return prefixed(value, unit)
-        case "parameters", "weights", "steps", "hours", "dollars":
+        case "parameters", "weights", "steps", "hours":
             return abs(value) < 1e6 ? nil : Figures.words(value)
-        default: return nil
+        default:
+            let isMoney = Currency.allCases.contains { $0.words == unit }
+            return isMoney && abs(value) >= 1e6 ? Figures.words(value) : nil
         }
     }
 

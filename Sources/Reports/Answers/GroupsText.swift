@@ -31,7 +31,9 @@ struct GroupsText {
                 + "\(blocks[place]) blocks, \(Figures.memory(peak)) of \(Figures.memory(capacity))"
             if let totals, estimate.run?.ends == true {
                 text += ", \(Figures.words(totals[place].gpuHours)) GPU-hours"
-                if let cost = totals[place].cost { text += ", \(Figures.words(cost)) dollars" }
+                if let cost = totals[place].cost {
+                    text += ", \(Figures.words(cost)) \(estimate.plan.currency.words)"
+                }
                 if let energy = totals[place].energyMWh { text += ", \(Figures.words(energy)) MWh" }
             }
             return (place == 0 ? "Groups" : "", text)
@@ -44,7 +46,8 @@ struct GroupsText {
         let known = groups.list.compactMap { group in
             group.cluster.pricePerDeviceHour.map { "\(Figures.fixed($0, 2)) (\(group.cluster.name))" }
         }
-        return known.isEmpty ? nil : known.joined(separator: ", ") + " dollars a GPU-hour"
+        return known.isEmpty
+            ? nil : known.joined(separator: ", ") + " \(estimate.plan.currency.words) a GPU-hour"
     }
 
     /// Names the group whose memory is filled most, as the end of the line on memory.

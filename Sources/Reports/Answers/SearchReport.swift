@@ -75,22 +75,23 @@ package struct SearchReport: Encodable, Sendable {
     }
 
     /// Columns in the order in which they are left out on a narrow terminal.
-    private static let leastImportant = [
-        "groups", "seq.par.", "bubble", "context", "stages", "dollars", "MFU", "micro", "sharding", "recompute",
-        "expert", "data",
-        "peak GiB", "schedule", "days",
-    ]
+    private static let leastImportant =
+        [
+            "groups", "seq.par.", "bubble", "context", "stages",
+        ] + CostColumn.heads + [
+            "MFU", "micro", "sharding", "recompute", "expert", "data", "peak GiB", "schedule", "days",
+        ]
 
     private func table(_ estimates: [Estimate], own: OwnLayout? = nil, _ width: Int?) -> [String] {
         let listed = estimates.count
         let estimates = estimates + (own.map { [$0.estimate] } ?? [])
         let hasRun = estimates.contains { $0.run != nil }
-        let hasCost = estimates.contains { $0.run?.cost != nil }
+        let cost = CostColumn(estimates.map(\.run))
         var head = ["", "devices", "tensor", "pipeline", "stages", "data", "micro", "context", "expert"]
         head += ["schedule", "recompute", "sharding", "seq.par.", "step", "MFU", "bubble", "peak GiB"]
         if estimates.contains(where: { $0.plan.cluster.groups != nil }) { head.append("groups") }
         if hasRun { head.append("days") }
-        if hasCost { head.append("dollars") }
+        if let cost { head.append(cost.head) }
         let rows = estimates.enumerated().map { index, estimate in
             let layout = estimate.layout
             var row = [
@@ -110,7 +111,7 @@ package struct SearchReport: Encodable, Sendable {
                 row.append(groups.list.map(\.cluster.name).joined(separator: ", "))
             }
             if hasRun { row.append(Figures.days(estimate.run)) }
-            if hasCost { row.append(Figures.cost(estimate.run)) }
+            if let cost { row.append(cost.cell(estimate.run)) }
             return row
         }
         // Columns in which no row uses a feature, or all rows agree, are left out.

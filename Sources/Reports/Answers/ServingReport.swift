@@ -51,6 +51,8 @@ package struct ServingReport: Encodable {
 
     private struct Money: Encodable {
         var perMillionInputTokens, perMillionOutputTokens: Double
+        /// Its code.
+        var currency: String
     }
 
     private let name: String
@@ -95,7 +97,9 @@ package struct ServingReport: Encodable {
             seconds: estimate.answerSeconds, outputTokensPerSecond: estimate.outputTokensPerSecond,
             outputTokensPerSecondPerDevice: estimate.outputTokensPerSecondPerDevice)
         if let input = estimate.pricePerMillionInput, let output = estimate.pricePerMillionOutput {
-            cost = Money(perMillionInputTokens: input, perMillionOutputTokens: output)
+            cost = Money(
+                perMillionInputTokens: input, perMillionOutputTokens: output,
+                currency: (estimate.cluster.price?.currency ?? .usd).rawValue)
         } else {
             cost = nil
         }

@@ -29,7 +29,8 @@ package struct ServingText {
         let parameters = Figures.words(Double(estimate.model.parameters().total))
         let devices = Figures.grouped(estimate.devices)
         return [
-            paint.strong("\(name): \(parameters) parameters answer on \(devices) × \(estimate.cluster.device.name)"), "",
+            paint.strong("\(name): \(parameters) parameters answer on \(devices) × \(estimate.cluster.device.name)"),
+            "",
             "  \(Figures.words(estimate.outputTokensPerSecond)) tokens of answers a second"
                 + (estimate.devices > 1
                     ? ", \(Figures.words(estimate.outputTokensPerSecondPerDevice)) for each device" : ""),
@@ -52,7 +53,7 @@ package struct ServingText {
         ]
         if let input = estimate.pricePerMillionInput, let output = estimate.pricePerMillionOutput {
             lines.append(
-                "  Money      \(Figures.significant(input)) dollars a million tokens of prompts, "
+                "  Money      \(Figures.significant(input)) \(estimate.cluster.price?.currency.words ?? "") a million tokens of prompts, "
                     + "\(Figures.significant(output)) of answers")
         }
         return lines
@@ -67,7 +68,8 @@ package struct ServingText {
         let degrees = [
             ("tensor", layout.tensor), ("pipeline", layout.pipeline), ("data", layout.data), ("expert", layout.expert),
         ].filter { $0.1 > 1 }
-        return degrees.isEmpty ? "one device" : degrees.map { "\($0.0) \(Figures.grouped($0.1))" }.joined(separator: ", ")
+        return degrees.isEmpty
+            ? "one device" : degrees.map { "\($0.0) \(Figures.grouped($0.1))" }.joined(separator: ", ")
     }
 
     private func memory() -> [String] {
@@ -80,8 +82,8 @@ package struct ServingText {
             },
         ].compactMap(\.self)
         return [
-            "  \(Figures.memory(memory.total)) of \(Figures.memory(memory.usable)) usable: weights "
-                + "\(Figures.memory(memory.weights)), cache \(Figures.memory(memory.cache)), activations "
+            "  \(Figures.memory(memory.total)) of \(Figures.memory(memory.usable)) usable",
+            "  weights \(Figures.memory(memory.weights)), cache \(Figures.memory(memory.cache)), activations "
                 + "\(Figures.memory(memory.activations)), reserved \(Figures.memory(memory.reserved))",
             "  A token of a sequence keeps \(Figures.size(Int(saturating: estimate.cacheBytesPerToken)))",
             "  The most that fits: \(limits.joined(separator: "; "))",

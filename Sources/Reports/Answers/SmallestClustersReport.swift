@@ -34,7 +34,9 @@ package struct SmallestClustersReport: Encodable, Sendable {
             func table<Value>(_ path: KeyPath<SmallestClusters.Cell, Value>, trains: Bool = false) -> [String: Value] {
                 let uses = SmallestClusters.Use.allCases.filter { !trains || $0.trains }
                 return Dictionary(
-                    uniqueKeysWithValues: uses.compactMap { use in row.cells[use].map { (use.rawValue, $0[keyPath: path]) } })
+                    uniqueKeysWithValues: uses.compactMap { use in
+                        row.cells[use].map { (use.rawValue, $0[keyPath: path]) }
+                    })
             }
             let asksTime = question.days != nil
             return Row(

@@ -77,10 +77,10 @@ package struct SweepReport: Encodable, Sendable {
     /// - Parameter width: columns that it must fit in; nil: any number.
     package func text(width: Int? = nil) -> String {
         let hasRun = swept.contains { $0.estimate?.run != nil }
-        let hasCost = swept.contains { $0.estimate?.run?.cost != nil }
+        let cost = CostColumn(swept.map { $0.estimate?.run })
         var head = [variable, "batch", "step", "tokens/s", "efficiency", "MFU", "GiB"]
         if hasRun { head += ["days", "GPU-months"] }
-        if hasCost { head.append("dollars") }
+        if let cost { head.append(cost.head) }
         head += ["", "layout"]
         var marks: Set<String> = []
         let rows = zip(swept, points).map { point, row -> [String] in
@@ -94,7 +94,7 @@ package struct SweepReport: Encodable, Sendable {
                 Figures.percent(estimate.mfu), Figures.fixed(Figures.gib(estimate.peakMemory), 1),
             ]
             if hasRun { cells += [Figures.days(estimate.run), Figures.gpuMonths(estimate.run)] }
-            if hasCost { cells.append(Figures.cost(estimate.run)) }
+            if let cost { cells.append(cost.cell(estimate.run)) }
             var mark = ""
             if let share = row.criticalShare, share > 1 { mark += "*" }
             if estimate.iteration.bubbleFraction > 0.1 { mark += "°" }
@@ -110,7 +110,8 @@ package struct SweepReport: Encodable, Sendable {
         lines +=
             [""]
             + table.lines(
-                fitting: width, dropping: ["batch", "GPU-months", "MFU", "dollars", "layout", "GiB", "tokens/s"])
+                fitting: width,
+                dropping: ["batch", "GPU-months", "MFU"] + CostColumn.heads + ["layout", "GiB", "tokens/s"])
         if isByDevices || marks.contains("*"), let point = swept.first, let critical = CriticalBatch(point.plan) {
             lines +=
                 [""]

@@ -1,5 +1,6 @@
 package import Campaigns
 internal import Numbers
+internal import Plans
 
 /// The arithmetic of a campaign: what each stage's jobs are priced as, and how the totals follow.
 package struct CampaignExplanation {
@@ -60,7 +61,7 @@ package struct CampaignExplanation {
                 .prefix(8).joined(separator: " + ") + (price.jobs.count > 8 ? " + …" : "")
             text += " × 24 / 730 = \(Figures.significant(price.gpuMonths)) GPU-months"
             if let hour = price.pricePerHour, let cost = price.cost {
-                text += "; × 730 × \(Figures.plain(hour)) \(answer.campaign.currency) an hour"
+                text += "; × 730 × \(Figures.plain(hour)) \(answer.campaign.currency.words) an hour"
                 if let labels = stage.labels?.cost { text += " + labels \(Figures.words(labels))" }
                 text += " = \(Figures.words(cost))"
             }

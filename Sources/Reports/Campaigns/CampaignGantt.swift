@@ -120,12 +120,12 @@ struct CampaignTicks {
         let months = days / 30.4
         let step = [1, 2, 3, 6, 12, 24, 60, 120].first { months / Double($0) <= Double(most) } ?? 240
         var found: [(Double, String)] = []
-        var (year, month, _) = start.parts
+        var (year, month) = (start.year, start.month)
         month = (month - 1) / step * step + 1
         if step > 12 { year = year / (step / 12) * (step / 12) }
         while found.count < 1000 {
-            let first = CalendarDay(year: year, month: month, day: 1)
-            let day = Double(first.number - start.number)
+            guard let first = CalendarDate(year: year, month: month, day: 1) else { break }
+            let day = Double(first.days - start.days)
             if day > days { break }
             if day >= 0 {
                 found.append(

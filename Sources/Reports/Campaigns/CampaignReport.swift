@@ -1,4 +1,6 @@
 package import Campaigns
+internal import Numbers
+internal import Plans
 
 /// The answer to a campaign as one JSON document.
 package struct CampaignReport: Encodable {
@@ -112,7 +114,7 @@ package struct CampaignReport: Encodable {
     package init(_ answer: CampaignAnswer, risk: CampaignRisk, payback: Payback?) {
         let campaign = answer.campaign
         self.campaign = campaign.name
-        func date(_ day: Double) -> String? { campaign.start.map { $0.after(days: day).description } }
+        func date(_ day: Double) -> String? { campaign.start?.adding(days: day)?.description }
         pool = Pool(
             device: campaign.device, devices: campaign.pool, peakDevices: answer.schedule.peakDevices,
             idleDeviceDays: answer.idleDays, use: answer.use, cost: answer.poolCost)
@@ -133,7 +135,7 @@ package struct CampaignReport: Encodable {
         totals = Totals(
             days: answer.days, start: campaign.start?.description, end: date(answer.days),
             gpuMonths: answer.gpuMonths, cost: answer.cost, overheads: answer.overheadCost,
-            energyMWh: answer.energyMWh, currency: campaign.currency)
+            energyMWh: answer.energyMWh, currency: campaign.currency.rawValue)
         criticalPath = answer.order.criticalPath.map { campaign.stages[$0].name }
         criticalDays = answer.order.criticalDays
         self.risk = Risk(
@@ -188,7 +190,7 @@ struct PaybackReport: Encodable {
     var inputs: [Input]
 
     init(_ payback: Payback) {
-        (currency, months, within) = (payback.currency, payback.inputs.breakEven, payback.within)
+        (currency, months, within) = (payback.currency.rawValue, payback.inputs.breakEven, payback.within)
         balanceWithin = payback.within.map(payback.inputs.balance)
         inputs = payback.sensitivities.map {
             Input(

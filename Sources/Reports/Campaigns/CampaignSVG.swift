@@ -1,5 +1,6 @@
 package import Campaigns
 internal import Numbers
+internal import Plans
 
 /// A Gantt chart of a campaign as SVG: a row a stage, with each of its jobs where they are few, and below it the devices in
 /// use, stacked by stage.
@@ -55,7 +56,7 @@ package struct CampaignSVG {
         svg.text("\(campaign.name): \(Figures.duration(days: answer.days))", x: 16, y: 26, css: "title")
         var words =
             "\(Figures.words(answer.gpuMonths)) GPU-months"
-            + (answer.cost.map { ", \(Figures.words($0)) \(campaign.currency)" } ?? "")
+            + (answer.cost.map { ", \(Figures.words($0)) \(campaign.currency.words)" } ?? "")
             + "; pool of \(Figures.grouped(campaign.pool)) × \(campaign.device), "
             + "\(Figures.percent(1 - answer.use)) idle"
         if let risk {
@@ -161,7 +162,7 @@ package struct CampaignSVG {
             "<rect x=\"\(SVGWriter.number(Self.left))\" y=\"\(SVGWriter.number(head))\" width=\"\(SVGWriter.number(side))\" "
                 + "height=\"\(SVGWriter.number(foot - head))\" class=\"frame\"/>")
         if let start = campaign.start, let deadline = campaign.deadline {
-            let day = Double(deadline.number - start.number + 1)
+            let day = Double(deadline.days - start.days + 1)
             if day <= answer.days { line(x(day), Self.top - 4, x(day), foot, "limit", &svg) }
         }
     }

@@ -1,5 +1,7 @@
 package import Campaigns
+internal import Costs
 internal import Numbers
+internal import Plans
 
 /// The answer to a campaign as text: totals, stages, the Gantt chart, the longest path, and what may come otherwise.
 package struct CampaignText {
@@ -38,29 +40,26 @@ package struct CampaignText {
             "",
         ]
         var dates = ""
-        if let start = campaign.start { dates = ", \(start) to \(start.after(days: answer.days))" }
+        if let start = campaign.start {
+            dates = ", \(start) to \(start.adding(days: answer.days)?.description ?? "after 9999")"
+        }
         lines.append(
             "  \(Figures.duration(days: answer.days))\(dates), with no job done again")
-        let money = answer.cost.map { ", \(Figures.words($0)) \(campaign.currency)" } ?? ""
+        let money = answer.cost.map { ", \(Figures.words($0)) \(campaign.currency.words)" } ?? ""
         let energy = answer.energyMWh.map { ", \(Figures.words($0)) MWh at the wall" } ?? ""
         lines.append("  \(Figures.words(answer.gpuMonths)) GPU-months\(money)\(energy)")
         if answer.stageCost == nil { lines.append("  cost is left out: \(missing)") }
         if answer.cost != nil, answer.overheadCost > 0 {
-            let overheads = campaign.overheads
-            let parts = [
-                overheads.peoplePerMonth.map { ("people", $0 * answer.days / Campaign.Overheads.daysPerMonth) },
-                overheads.storagePerMonth.map { ("storage", $0 * answer.days / Campaign.Overheads.daysPerMonth) },
-                overheads.egress.map { ("egress", $0) },
-            ].compactMap(\.self)
             lines.append(
-                "  of it " + parts.map { "\($0.0) \(Figures.words($0.1))" }.joined(separator: ", ") + " "
-                    + campaign.currency)
+                "  of it " + answer.beside.added.map { "\($0.name) \(Figures.words($0.cost))" }.joined(separator: ", ")
+                    + " "
+                    + campaign.currency.words)
         }
         lines.append(
             "  \(Figures.grouped(answer.schedule.peakDevices)) of \(Figures.grouped(campaign.pool)) devices at the peak; "
                 + "\(Figures.percent(1 - answer.use)) of the pool's time is idle"
                 + (answer.poolCost.map {
-                    "; the whole pool for all that time: \(Figures.words($0)) \(campaign.currency)"
+                    "; the whole pool for all that time: \(Figures.words($0)) \(campaign.currency.words)"
                 }
                     ?? ""))
         return lines
@@ -79,7 +78,7 @@ package struct CampaignText {
 
     private func table() -> [String] {
         var head = ["stage", "kind", "jobs", "devices", "start", "end", "days", "GPU-months"]
-        if answer.cost != nil { head.append(campaign.currency) }
+        if answer.cost != nil { head.append(campaign.currency.words) }
         if answer.energyMWh != nil { head.append("MWh") }
         head.append("share")
         let critical = Set(answer.order.criticalPath)
@@ -112,7 +111,7 @@ package struct CampaignText {
         guard answer.days >= Self.fewestDays, let start = campaign.start else {
             return Figures.fixed(days, answer.days >= Self.fewestDays ? 1 : 2)
         }
-        return "\(start.after(days: days))"
+        return start.adding(days: days)?.description ?? Figures.fixed(days, 1)
     }
 
     /// Days of a campaign whose stages are dated.
@@ -152,15 +151,15 @@ package struct CampaignText {
         let like = days.at(0.5)
         lines.append("  time     " + range(days) { Figures.duration(days: $0, like: like) })
         if let start = campaign.start {
-            lines.append("  end      " + range(days) { "\(start.after(days: $0))" })
+            lines.append("  end      " + range(days) { start.adding(days: $0)?.description ?? "after 9999" })
         }
-        if let cost = risk.cost { lines.append("  \(campaign.currency.left(7))  " + range(cost, Figures.words)) }
+        if let cost = risk.cost { lines.append("  \(campaign.currency.words.left(7))  " + range(cost, Figures.words)) }
         if let deadline = campaign.deadline, let chance = risk.chance(by: deadline, of: campaign) {
             lines.append("  ends by \(deadline) with a probability of \(Figures.wholePercent(chance))")
         }
         if let budget = campaign.budget, let chance = risk.chance(within: budget) {
             lines.append(
-                "  costs no more than \(Figures.words(budget)) \(campaign.currency) with a probability of "
+                "  costs no more than \(Figures.words(budget)) \(campaign.currency.words) with a probability of "
                     + Figures.wholePercent(chance))
         }
         if let without = risk.daysWithoutRepeats {

@@ -1,5 +1,6 @@
 package import Campaigns
 internal import Numbers
+internal import Plans
 
 /// A payback as text: the months to break even, year by year, and what each number does.
 package struct PaybackText {
@@ -14,7 +15,7 @@ package struct PaybackText {
     }
 
     private var inputs: Payback.Inputs { payback.inputs }
-    private var currency: String { payback.currency.isEmpty ? "" : " \(payback.currency)" }
+    private var currency: String { " \(payback.currency.words)" }
 
     package func text(explained: Bool = false) -> String {
         var lines = [paint.strong("Payback of \(name)"), ""]

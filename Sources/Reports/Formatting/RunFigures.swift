@@ -19,8 +19,13 @@ extension Figures {
         (run?.ended).map { words($0.gpuMonths) } ?? none
     }
 
-    /// Dollars of a run that ends and has a price.
+    /// The cost of a run that ends and has a price, without its currency.
     package static func cost(_ run: Estimate.Run?) -> String { (run?.ended?.cost).map(words) ?? none }
+
+    /// The cost of a run that ends and has a price: `21.5 million dollars`.
+    package static func money(_ run: Estimate.Run?) -> String? {
+        run?.ended.flatMap { run in run.cost.map { "\(words($0)) \(run.currency.words)" } }
+    }
 
     /// Days of a run, or that it never ends.
     package static func days(_ run: Estimate.Run?) -> String {

@@ -20,7 +20,9 @@ package struct ServingComparisonReport: Sendable {
                 table: Table(
                     head: ["source", "figures", "median error"],
                     rows: comparison.sources.map { source in
-                        row(source, comparison.rows.filter { $0.figure.source == source }.count, comparison.medianError(of: source))
+                        row(
+                            source, comparison.rows.filter { $0.figure.source == source }.count,
+                            comparison.medianError(of: source))
                     } + [
                         row("all figures", comparison.rows.count, comparison.medianError()),
                         row("median of the sources", comparison.sources.count, comparison.medianOfSources),
@@ -28,7 +30,10 @@ package struct ServingComparisonReport: Sendable {
             TitledTable(
                 title: "Each figure",
                 table: Table(
-                    head: ["figure", "device", "split", "weights", "batch", "prompt", "output", "unit", "ours", "published", "error"],
+                    head: [
+                        "figure", "device", "split", "weights", "batch", "prompt", "output", "unit", "ours",
+                        "published", "error",
+                    ],
                     rows: comparison.rows.map(cells), leftAligned: [0, 1, 2, 3, 7])),
         ]
     }

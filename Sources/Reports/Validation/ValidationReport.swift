@@ -70,7 +70,7 @@ package struct ValidationReport: Sendable {
         ]
     }
 
-    private static func signed(_ share: Double) -> String { (share > 0 ? "+" : "") + Figures.percent(share) }
+    static func signed(_ share: Double) -> String { (share > 0 ? "+" : "") + Figures.percent(share) }
 
     private func heldOut(_ result: LeaveOneSourceOut) -> Section {
         var all = [("all, each by the others' constants", result.overall)]
@@ -220,7 +220,7 @@ extension ValidationReport: Encodable {
         }
     }
 
-    private struct Summary: Encodable {
+    struct Summary: Encodable {
         var rows: Int
         var medianError: Double
         var meanError: Double

@@ -36,21 +36,28 @@ struct Answer {
 
     /// Prints the answer; throws the exit code of a plan that does not fit.
     /// - Parameter hint: the line behind an answer that fits, for people.
-    func print(_ output: OutputOptions, hint: ((Estimate) -> String)? = nil) throws {
+    func print(
+        _ output: OutputOptions, risk options: RiskOptions, hint: ((Estimate) -> String)? = nil
+    ) throws {
         let priced = estimate
+        let risk = try options.report(priced)
         Console.notes(priced.notes.filter { !seen.contains($0) })
         if let path = output.writePlan { try PlanFile.write(priced, to: path) }
         let estimate = output.explain ? try priced.explained() : priced
         if output.json {
             try Console.print(
                 EstimateReport(
-                    estimate, explained: output.explain, searched: searched, own: own, notes: estimate.notes
+                    estimate, explained: output.explain, searched: searched, own: own, notes: estimate.notes,
+                    risk: risk
                 ).json())
         } else {
             let text = EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured)
             try Console.print(Wrapped.fitted(text.text(), width: output.lineWidth))
             if let drawing = try pipelineDrawing(width: output.columns) {
                 try Console.print("\n" + drawing, terminator: "")
+            }
+            if let risk {
+                try Console.print("\n" + Wrapped.fitted(risk.lines.joined(separator: "\n"), width: output.lineWidth))
             }
             if output.explain { try Console.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
             if let hint, estimate.fits {

@@ -64,7 +64,7 @@ struct CampaignCommand: ParsableCommand {
         try OutputFile.check(outputs)
         var sources = ReadFiles()
         let campaign = try Campaign.read(
-            path: file, devices: devices?.value, price: price.amount(), files: &sources)
+            path: file, devices: devices?.value, price: price.stated(), files: &sources)
         try OutputFile.check(outputs, reading: [NamedPath("the campaign", file)], sources)
         let columns = width?.value ?? max(60, Console.width ?? 100)
         guard !campaign.stages.isEmpty else {

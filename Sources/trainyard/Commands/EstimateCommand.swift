@@ -52,6 +52,8 @@ struct EstimateCommand: ParsableCommand {
 
     @OptionGroup var chooser: LayoutSearchOptions
 
+    @OptionGroup(title: "Risk") var risk: RiskOptions
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -77,7 +79,7 @@ struct EstimateCommand: ParsableCommand {
         try OutputFile.check(output.files, reading: [], sources)
         Console.notes(plan.firmRemarks)
         try output.price.apply(to: &plan)
-        try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)
+        try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output, risk: risk)
     }
 
     /// The problem with the name of the option it comes from.

@@ -69,7 +69,7 @@ struct FitsCommand: ParsableCommand {
             do throws(PlanProblems) {
                 let cluster = try Cluster.read(name.trimmed, library: library)
                 if cluster.groups == nil { clusters.append(cluster) }
-            } catch where gpu == nil {
+            } catch  where gpu == nil {
                 // One broken file of the user's hides no other device.
                 Console.note("\(name) is left out: \(error.problems.first?.description ?? "\(error)")")
             } catch {
@@ -83,7 +83,8 @@ struct FitsCommand: ParsableCommand {
         guard problems.isEmpty, let shape else { throw PlanProblems(problems) }
         guard !clusters.isEmpty else { throw Failure.input("--gpu: names no device") }
         var question = SmallestClusters.Question(
-            model: shape, prompt: prompt?.value ?? ServingFile.usualPrompt, output: output?.value ?? ServingFile.usualOutput)
+            model: shape, prompt: prompt?.value ?? ServingFile.usualPrompt,
+            output: output?.value ?? ServingFile.usualOutput)
         question.batch = batch?.value ?? 1
         (question.tokens, question.days) = (tokens?.value, try days())
         do throws(ServingError) { _ = try ServedModel(shape) } catch { throw error.failure }
@@ -105,7 +106,9 @@ struct FitsCommand: ParsableCommand {
     /// The days of the deadline: a bare number counts days.
     private func days() throws -> Double? {
         guard let deadline else { return nil }
-        let days = (try? Quantity.parse(deadline, as: .plain)) ?? (try? Quantity.parse(deadline, as: .seconds)).map { $0 / 86_400 }
+        let days =
+            (try? Quantity.parse(deadline, as: .plain))
+            ?? (try? Quantity.parse(deadline, as: .seconds)).map { $0 / 86_400 }
         guard let days, (1e-3...1e5).contains(days) else {
             throw Failure.input("--deadline: '\(deadline)' is not a time such as 30d or 90")
         }

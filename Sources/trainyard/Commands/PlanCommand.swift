@@ -18,6 +18,7 @@ struct PlanCommand: ParsableCommand {
               trainyard plan plans/gpt3-175b-1024-a100.yaml --explain
               trainyard plan plans/gpt3-175b-1024-a100.yaml --search --devices 2048
               trainyard plan plans/100b-3t-1024.yaml --json | jq .run.days
+              trainyard plan plans/100b-3t-1024.yaml --by 180d --within 20M
 
             Exit code 3 means that the plan does not fit: in memory, or because its numbers do not divide.
             """)
@@ -33,6 +34,8 @@ struct PlanCommand: ParsableCommand {
 
     @OptionGroup var chooser: LayoutSearchOptions
 
+    @OptionGroup(title: "Risk") var risk: RiskOptions
+
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
@@ -43,7 +46,9 @@ struct PlanCommand: ParsableCommand {
         try output.price.apply(to: &plan)
         Console.notes(plan.firmRemarks)
         let answer = output.writePlan ?? (search || devices != nil ? nil : file)
-        try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output) {
+        try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(
+            output, risk: risk
+        ) {
             ExportHint.line($0, file: answer)
         }
     }

@@ -17,13 +17,21 @@ struct ValidateCommand: ParsableCommand {
             and the memory they print. --runs takes other tables of that form, plan files with a `measured` map \
             (measured: {seconds: 12.5}), or a folder of either.
 
+            --claims computes what publications state of well-known models and of their training (plans/claims/), each \
+            by its publication's own definition: parameters, FLOPs, MFU, GPU-hours, days, energy, CO2 and money.
+
               trainyard validate
               trainyard validate --runs my-runs/ --json
               trainyard validate --whole-runs
               trainyard validate --serving
+              trainyard validate --claims
+              trainyard validate --claims my-claims.yaml
               trainyard validate --leave-one-source-out --markdown \\
                   --svg docs/images/validation.svg
             """)
+
+    @Argument(help: "Files of claims, or folders of them, in place of plans/claims/; only with --claims.")
+    var claimFiles: [String] = []
 
     @Option(help: "A file of runs, a plan file with measured seconds, or a folder of them.")
     var runs: String?
@@ -49,6 +57,9 @@ struct ValidateCommand: ParsableCommand {
     @Flag(help: "Predict published figures of models that answer, those of plans/published/serving/figures.yaml.")
     var serving = false
 
+    @Flag(help: "Compute published claims about well-known models.")
+    var claims = false
+
     @Flag(help: "Print the constants that predict the runs best, and how far off they are.")
     var refit = false
 
@@ -61,6 +72,12 @@ struct ValidateCommand: ParsableCommand {
         }
         if serving, leaveOneSourceOut || leaveOneDeviceOut || refit || wholeRuns || svg != nil {
             throw ValidationError("--serving stands alone, beside --runs, --json and --markdown.")
+        }
+        if claims, leaveOneSourceOut || leaveOneDeviceOut || wholeRuns || serving || refit || svg != nil {
+            throw ValidationError("--claims stands alone, beside --runs, --json and --markdown.")
+        }
+        if !claims, let file = claimFiles.first {
+            throw ValidationError("\(file): files of claims come with --claims, tables of runs with --runs.")
         }
         if json, markdown { throw ValidationError("--json and --markdown exclude one another.") }
     }
@@ -82,6 +99,7 @@ struct ValidateCommand: ParsableCommand {
                 path: file, measured: index[file], library: library, frameworks: frameworks, files: &sources)
         }
         try OutputFile.check(drawings, reading: [NamedPath("--runs", path)], sources)
+        if claims { return try printClaims(runs: published, library: library) }
         if wholeRuns { return try printWholeRuns(published) }
         if refit { published = fitted(published) }
         let validation = Planner.validate(published)
@@ -115,6 +133,22 @@ struct ValidateCommand: ParsableCommand {
             throw Failure.input("no run states its `kind` and `gpuHours`, so there is no whole run to predict")
         }
         let report = WholeRunReport(WholeRuns(published))
+        try print(json ? report.json() : markdown ? report.markdown() : report.text(width: Console.width))
+    }
+
+    private func printClaims(runs: [PublishedRun], library: Library) throws {
+        var paths = claimFiles
+        if paths.isEmpty {
+            guard let folder = library.existing("plans/claims") else {
+                throw Failure.input("plans/claims is nowhere to be found; name files of claims")
+            }
+            paths = [folder]
+        }
+        var sources = ReadFiles()
+        let claims = try paths.flatMap(files).flatMap { path in
+            try Claim.read(path: path, runs: runs, library: library, files: &sources)
+        }
+        let report = ClaimReport(ClaimCheck(claims))
         try print(json ? report.json() : markdown ? report.markdown() : report.text(width: Console.width))
     }
 
