@@ -13,7 +13,7 @@ package struct Quantiles: Hashable, Sendable {
         guard lower + 1 < sorted.count else { return last }
         let part = place - Double(lower)
         // Endless values have no way between them.
-        guard part > 0 else { return sorted[lower] }
+        guard part > 0, sorted[lower] != sorted[lower + 1] else { return sorted[lower] }
         return sorted[lower] + part * (sorted[lower + 1] - sorted[lower])
     }
 

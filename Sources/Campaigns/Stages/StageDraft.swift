@@ -8,6 +8,8 @@ final class StageDraft {
     let reader: FieldReader
     let name: String
     let kind: StageKind
+    /// Whether the kind is one of those that there are; else what the stage says is not read.
+    let isKindKnown: Bool
     /// The stages that it says it is after, and the one it is from.
     let after: [String]
     let from: String?
@@ -19,8 +21,8 @@ final class StageDraft {
     /// Keys of plans that the stage has.
     let own: PlanKeys
 
-    /// Reads what stages of all kinds have; nil: the kind is not known.
-    init?(_ reader: FieldReader, number: Int, pool: Int?) {
+    /// Reads what stages of all kinds have.
+    init(_ reader: FieldReader, number: Int, pool: Int?) {
         reader.expect("name", "kind", "after", "from", "devices", "repeat", "plan")
         self.reader = reader
         name = reader.text("name") ?? "stage \(number + 1)"
@@ -43,9 +45,8 @@ final class StageDraft {
                 reader.reportMissing(
                     "kind", fix: "one of \(StageKind.allCases.map(\.rawValue).joined(separator: ", "))")
             }
-        } else if kind == nil {
-            return nil
         }
+        isKindKnown = kind != nil || !reader.contains("kind") && file != nil
         self.kind = kind ?? .pretraining
         // Scaling trials have lists of tokens.
         let keys = PlanKeys.known.filter { kind != .scalingTrials || $0 != "tokens" }

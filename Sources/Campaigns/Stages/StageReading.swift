@@ -16,6 +16,7 @@ struct StageReading {
 
     /// The stage; nil after a report.
     func stage(after: [Int]) -> Stage? {
+        guard draft.isKindKnown else { return nil }
         if let file = draft.file { return stage(file: file, after: after) }
         var (atOnce, labels): (Int?, HumanLabels?) = (nil, nil)
         var jobs: [StageJob]?

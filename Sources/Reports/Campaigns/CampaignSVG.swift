@@ -60,8 +60,10 @@ package struct CampaignSVG {
             + "; pool of \(Figures.grouped(campaign.pool)) × \(campaign.device), "
             + "\(Figures.percent(1 - answer.use)) idle"
         if let risk {
+            let like = risk.days.at(0.5)
             words +=
-                "; P10 \(Figures.fixed(risk.days.at(0.1), 0)), P90 \(Figures.fixed(risk.days.at(0.9), 0)) days"
+                "; P10 \(Figures.duration(days: risk.days.at(0.1), like: like)), P90 "
+                + Figures.duration(days: risk.days.at(0.9), like: like)
         }
         svg.text(words, x: 16, y: 46, css: "small")
     }

@@ -107,8 +107,15 @@ package struct CampaignText {
 
     /// The day of the calendar, or the number of days since the start.
     private func day(_ days: Double) -> String {
-        campaign.start.flatMap { $0.adding(days: days)?.description } ?? Figures.fixed(days, 1)
+        // Dates of a short campaign are all alike.
+        guard answer.days >= Self.fewestDays, let start = campaign.start else {
+            return Figures.fixed(days, answer.days >= Self.fewestDays ? 1 : 2)
+        }
+        return start.adding(days: days)?.description ?? Figures.fixed(days, 1)
     }
+
+    /// Days of a campaign whose stages are dated.
+    private static let fewestDays = 20.0
 
     static func days(_ days: Double) -> String {
         days < 0.1 && days > 0 ? Figures.significant(days) : Figures.fixed(days, 1)
@@ -141,11 +148,12 @@ package struct CampaignText {
                 + " (\(Figures.grouped(risk.samples)) samples of the predictions' bands"
                 + (risk.daysWithoutRepeats == nil ? "" : " and of stages done again") + ", seed \(risk.seed))"
         ]
-        lines.append("  days   " + range(days) { Figures.fixed($0, $0 >= 100 ? 0 : 1) })
+        let like = days.at(0.5)
+        lines.append("  time     " + range(days) { Figures.duration(days: $0, like: like) })
         if let start = campaign.start {
-            lines.append("  end    " + range(days) { start.adding(days: $0)?.description ?? "after 9999" })
+            lines.append("  end      " + range(days) { start.adding(days: $0)?.description ?? "after 9999" })
         }
-        if let cost = risk.cost { lines.append("  \(campaign.currency.words.left(5))  " + range(cost, Figures.words)) }
+        if let cost = risk.cost { lines.append("  \(campaign.currency.words.left(7))  " + range(cost, Figures.words)) }
         if let deadline = campaign.deadline, let chance = risk.chance(by: deadline, of: campaign) {
             lines.append("  ends by \(deadline) with a probability of \(Figures.wholePercent(chance))")
         }
@@ -161,9 +169,9 @@ package struct CampaignText {
             }
             lines += Wrapped.lines(
                 "done again: \(stages.joined(separator: ", ")). On average this adds "
-                    + "\(Figures.fixed(days.mean - without.mean, 1)) days and "
+                    + "\(Figures.duration(days: days.mean - without.mean)) and "
                     + "\(Figures.words(risk.repeatedGPUMonths)) GPU-months; P90 is "
-                    + "\(Figures.fixed(days.at(0.9) - without.at(0.9), 1)) days later", width: width, first: "  ",
+                    + "\(Figures.duration(days: days.at(0.9) - without.at(0.9))) later", width: width, first: "  ",
                 rest: "    ")
         }
         return lines
