@@ -62,8 +62,9 @@ let package = Package(
             name: "Inference", dependencies: ["Numbers", "Reading", "Models", "Plans", "Costs"], swiftSettings: strict),
         // Several runs on one pool of devices, with their risk and their money.
         .target(
-            name: "Campaigns", dependencies: planning + ["Costs", "Planner", "Inference", "Yams"], swiftSettings: strict
-        ),
+            name: "Campaigns",
+            dependencies: ["Numbers", "Reading", "Models", "Plans", "Costs", "Planner", "Inference", "Yams"],
+            swiftSettings: strict),
         // Other tools' files in and out.
         .target(
             name: "Interchange",

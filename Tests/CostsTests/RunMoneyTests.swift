@@ -19,6 +19,19 @@ import Testing
         return try #require(RunTotals(work).run(seconds: hours * 3600 / Double(devices) / 1000))
     }
 
+    /// Costs beside devices, as a plan states them.
+    private static func costs(_ fields: String) throws -> RunCosts {
+        try Plan.read(
+            text: """
+                model: {family: llama, layers: 4, hidden: 256, heads: 4, ffn: 512, vocab: 1000, sequence: 512}
+                batch: 8
+                layout: {data: 8}
+                cluster: h100-80g-sxm
+                costs: {\(fields)}
+                """, path: "costs.yaml"
+        ).money.costs
+    }
+
     /// BLOOM (Luccioni et al. 2022, table 1): 433,196 kWh at 57 g/kWh are 24.69 t.
     /// Llama 2 (model card): 3,311,616 hours at 400 W with a data centre's 1.1 and LLaMA's 385 g/kWh are 539 t, 34B at 350 W
     /// among them.
@@ -38,29 +51,32 @@ import Testing
         #expect(try run(hours: 1000) { _ in }.emissions == nil)
         #expect(
             try run(hours: 1000) {
-                $0.cluster.gridFactor = 57; $0.cluster.device.watts = nil
+                $0.cluster.gridFactor = 57
+                $0.cluster.device.watts = nil
             }.emissions == nil)
     }
 
     /// 730 hours of 384 devices are a month: 2 dollars an hour, 100 TB at 20, 5 TB at 80, and three people at 10,000.
     @Test func costsAddUp() throws {
+        let costs = try Self.costs(
+            "storage: {size: 100 TB, perTerabyteMonth: 20}, egress: {size: 5 TB, perTerabyte: 80}, "
+                + "staff: {people: 3, perMonth: 10000}")
         let run = try run(hours: 730 * 384) {
-            $0.money.costs.storage = .init(bytes: 100e12, perTerabyteMonth: 20)
-            $0.money.costs.egress = .init(bytes: 5e12, perTerabyte: 80)
-            $0.money.costs.staff = .init(people: 3, perMonth: 10_000)
+            $0.money.costs = costs
         }
-        let costs = try #require(run.costs)
-        #expect(abs(costs.devices - 2 * 730 * 384) < 1e-3)
-        #expect(abs(costs.storage - 2_000) < 1e-6 && costs.egress == 400 && abs(costs.staff - 30_000) < 1e-6)
-        #expect(run.cost == costs.total)
-        #expect(costs.added.map(\.name) == ["storage", "egress", "staff"])
+        let parts = try #require(run.costs)
+        #expect(abs(parts.devices - 2 * 730 * 384) < 1e-3)
+        #expect(abs(parts.storage - 2_000) < 1e-6 && parts.egress == 400 && abs(parts.staff - 30_000) < 1e-6)
+        #expect(run.cost == parts.total)
+        #expect(parts.added.map(\.name) == ["storage", "egress", "staff"])
     }
 
     /// Staff is counted only where the devices have a price: a sum without them would be no cost of the run.
     @Test func withoutPriceTheCostIsLeftOut() throws {
+        let costs = try Self.costs("staff: {people: 3, perMonth: 10000}")
         let run = try run(hours: 1000) {
             $0.cluster.price = nil
-            $0.money.costs.staff = .init(people: 3, perMonth: 10_000)
+            $0.money.costs = costs
         }
         #expect(run.cost == nil && run.costs == nil)
     }

@@ -48,6 +48,31 @@ import Testing
         layout: {tensor: 2, pipeline: 2, data: 4, expert: 2, expertTensor: 2, sequenceParallel: true, \
         recompute: full, recomputeLayers: 1, overlap: {data: false}, layersPerStage: [3, 5]}
         """,
+        "money.yaml": """
+        model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048}
+        tokens: 100B
+        cluster: h100-80g-sxm
+        devices: 16
+        price: {perGpuHour: 14, currency: RMB, range: [12, 18]}
+        costs: {storage: {size: 500 TB, perTerabyteMonth: 150}, staff: {people: 2, perMonth: 60000}}
+        failures: {perNodeDay: 0.01, repair: 24 h}
+        gridFactor: 585 g/kWh
+        start: 2027-01-15
+        layout: {data: 16}
+        """,
+        "campaign.yaml": """
+        model: llama3-8b
+        cluster: h100-80g-sxm
+        devices: 16
+        start: 2027-01-15
+        deadline: 2027-02-15
+        budget: 1M
+        stages:
+          - {name: tuning, kind: fine-tuning, examples: 10K, exampleTokens: 700, repeat: {probability: 0.5, share: 1}}
+          - {name: pairs, kind: preference-data, from: tuning, prompts: 1K, answers: 2, promptTokens: 200, \
+        outputTokens: 200, labels: {number: 1K, price: 4, perDay: 500}}
+        payback: {price: {once: 500K}, customers: {perMonth: 1, growth: 2 %}, within: 12}
+        """,
         "groups.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -163,6 +188,7 @@ import Testing
     /// Sections, and the commands that print them.
     private static let commands = [
         ("one-estimate", "plan open.yaml --explain"), ("one-estimate", "plan experts.yaml"),
+        ("one-estimate", "plan money.yaml --by 30d --within 1M"), ("a-campaign", "campaign campaign.yaml"),
         ("one-estimate", "plan groups.yaml"), ("one-estimate", "plan mixed.yaml --explain"),
         ("one-estimate", "plan every.yaml"), ("one-estimate", "plan runs.yaml"),
         ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),

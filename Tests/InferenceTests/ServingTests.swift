@@ -114,6 +114,6 @@ import Testing
         #expect(agree(try value("prefill"), estimate.prefillSeconds))
         #expect(agree(try value("answer"), estimate.answerSeconds))
         #expect(agree(try value("rate"), estimate.outputTokensPerSecond))
-        #expect(agree(try value("dollars_o"), try #require(estimate.pricePerMillionOutput)))
+        #expect(agree(try value("price_o"), try #require(estimate.pricePerMillionOutput)))
     }
 }

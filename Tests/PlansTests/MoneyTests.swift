@@ -48,15 +48,15 @@ import Testing
         #expect(abs(try #require(euros.money.costs.staff).perMonth - 90) < 1e-12)
     }
 
-    /// 30,000 over four years of 8,766 hours, of which 80 % are used: 1.0694; with 0.3 of upkeep 1.3694.
+    /// 30,000 over four years of 8,766 hours, of which 80 % are used: 1.0695; with 0.3 of upkeep 1.3695.
     @Test func boughtDevicesCostTheirDepreciation() throws {
         let plan = try Self.read(
             "price: {purchase: {perGpu: 30000, years: 4, utilisation: 80 %, upkeepPerGpuHour: 0.3}}")
         let price = try #require(plan.cluster.price)
-        #expect(abs(price.perHour - 1.369437) < 1e-6)
+        #expect(abs(price.perHour - 1.369473) < 1e-6)
         let bought = try #require(price.purchase)
         // At a rent of 2.3 an hour saves 2 dollars: 15,000 hours.
-        #expect(bought.breakEvenHours(rent: 2.3) == 15_000)
+        #expect(abs(try #require(bought.breakEvenHours(rent: 2.3)) - 15_000) < 1e-6)
         #expect(bought.breakEvenHours(rent: 0.3) == nil)
         // With a rent, the rent counts.
         let both = try Self.read("price: {perGpuHour: 2.5, purchase: {perGpu: 30000, years: 4}}")
@@ -65,7 +65,7 @@ import Testing
 
     @Test(arguments: [
         ("price: {perGpuHour: 2, currency: USB}", "price.currency: must be USD, EUR"),
-        ("price: {perGpuHour: 2, currency: USB}", "did you mean USD"),
+        ("price: {perGpuHour: 2, currency: USB}", "did you mean 'USD'?"),
         ("price: {currency: EUR}", "price.perGpuHour: is missing"),
         ("price: -1", "price: must be at least 0"),
         ("price: {perGpuHour: 2, currncy: EUR}", "currncy"),

@@ -102,7 +102,7 @@ enum SampleEstimate {
                               "otherGiB":0.0,"peakGiB":0.0}]},
          "run":{"tokens":3e12,"steps":0,"days":0.0,"gpuHours":0.0,"gpuMonths":0.0,"goodput":0.0,"cost":0.0,
                 "energyMWh":0.0,"wallEnergyMWh":0.0,"band":{"lowDays":0.0,"highDays":0.0,"confidence":0.9,
-                "reason":""},"parts":{"steps":0.0,"measured":0.0,"practice":0.0,"evaluation":0.0,"data":0.0,"idle":0.0,
+                "reason":""},"currency":"USD","parts":{"steps":0.0,"measured":0.0,"practice":0.0,"evaluation":0.0,"data":0.0,"idle":0.0,
                 "restarts":0.0}}}
         """
 

@@ -23,7 +23,7 @@ struct MoneyText {
                     + costs.added.map { "\($0.name) \(Figures.words($0.cost))" }.joined(separator: ", ") + " \(words)")
         }
         var rows = lines.enumerated().map { ($0 == 0 ? "Prices" : "", $1) }
-        if let failures { rows.append(("Failures", failures)) }
+        if let failures { rows.append(("Outages", failures)) }
         return rows
     }
 
@@ -56,9 +56,14 @@ struct MoneyText {
         else { return nil }
         let count = met.failures(in: run.days * 86_400)
         var text =
-            "\(Figures.words(count)) expected, one every \(Figures.seconds(met.between)); training again after "
-            + Figures.seconds(met.restart + met.wait)
-        if met.wait > 0 { text += ", \(Figures.seconds(met.wait)) of it waiting for a repaired node" }
-        return text + "; a checkpoint every \(Figures.seconds(met.interval)) takes \(Figures.seconds(met.checkpoint))"
+            "\(Figures.words(count)) expected, one every \(Self.time(met.between)); training again after "
+            + Self.time(met.restart + met.wait)
+        if met.wait > 0 { text += ", \(Self.time(met.wait)) of it waiting for a repaired node" }
+        return text + "; a checkpoint every \(Self.time(met.interval)) takes \(Figures.seconds(met.checkpoint))"
+    }
+
+    /// A time from seconds to days.
+    private static func time(_ seconds: Double) -> String {
+        seconds < 600 ? Figures.seconds(seconds) : Figures.duration(days: seconds / 86_400)
     }
 }

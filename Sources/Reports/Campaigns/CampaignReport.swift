@@ -63,13 +63,13 @@ package struct CampaignReport: Encodable {
     }
 
     struct Range: Encodable {
-        var p10: Double
-        var p50: Double
-        var p90: Double
-        var mean: Double
+        /// Absent where so many samples never end.
+        var p10, p50, p90, mean: Double?
 
         init(_ quantiles: Quantiles) {
-            (p10, p50, p90, mean) = (quantiles.at(0.1), quantiles.at(0.5), quantiles.at(0.9), quantiles.mean)
+            func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+            (p10, p50, p90) = (finite(quantiles.at(0.1)), finite(quantiles.at(0.5)), finite(quantiles.at(0.9)))
+            mean = finite(quantiles.mean)
         }
     }
 
