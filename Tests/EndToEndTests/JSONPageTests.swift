@@ -210,7 +210,7 @@ import Testing
         ("a-trained-tokenizer", "tokenize train open.yaml --vocab 300 --out tokenizer.json"),
         ("prepared-tokens", "tokenize prepare open.yaml --tokenizer tokenizer.json --append-eod --out tokens"),
         ("shown-tokens", "tokenize show --tokenizer bytes --text abc"),
-        ("an-inference", "inference --model llama3-8b --gpu H100 --weights int4 --explain"),
+        ("an-inference", "inference --model llama3-8b --gpu A100 --weights int4 --explain"),
         ("smallest-clusters", "fits 1B --gpu H100"),
         ("smallest-clusters", "fits 1B --gpu H100 --tokens 20B --deadline 10d"),
         ("serving-figures", "validate --serving"), ("devices", "gpus"), ("software", "frameworks"),

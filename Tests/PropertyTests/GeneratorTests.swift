@@ -34,7 +34,7 @@ import Testing
             let count = plans.count { plan in plan.layout.map { holds(plan, $0) } ?? false }
             #expect(count >= plans.count / 200, "\(what): \(count) plans")
         }
-        for (name, _) in Checkout.clusters { often(name) { plan, _ in plan.cluster.name == name } }
+        for (name, _) in RandomPlans.clusters { often(name) { plan, _ in plan.cluster.name == name } }
         for name in Checkout.frameworks.known.keys { often(name) { plan, _ in plan.frameworks.named == name } }
         for schedule in ScheduleName.allCases { often(schedule.rawValue) { $1.schedule == schedule } }
         for sharding in Layout.Sharding.allCases { often(sharding.rawValue) { $1.sharding == sharding } }

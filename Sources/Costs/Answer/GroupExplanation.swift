@@ -43,7 +43,8 @@ extension RunExplanation {
         let money = plan.currency.words
         if let prices = each("price", money, "\(money) a GPU-hour", \.pricePerDeviceHour) {
             lines.derive(
-                "cost of devices", as: "cost", "days·24·(\(prices))", money, after: "prices of the cluster's groups")
+                plan.money.costs.isEmpty ? "cost" : "cost of devices", as: "cost", "days·24·(\(prices))", money,
+                after: "prices of the cluster's groups")
         }
         if let watts = each("watts", "W", "power of a board", \.device.watts) {
             lines.derive(

@@ -59,7 +59,9 @@ extension RunExplanation {
             return lines.derive("goodput", as: "goodput", "1", "share", note: "no failures are known")
         }
         let failures = plan.failures
-        if plan.cluster.groups == nil { lines.define("nodes", plan.nodes, "nodes", "nodes that train") }
+        if plan.cluster.groups == nil {
+            lines.define("n_node", max(plan.cluster.devicesPerNode, 1), "devices", "devices of a node")
+        }
         if let detection = failures.detection {
             lines.define("R_d", detection, "s", "seconds from a failure until it is noticed")
             lines.define("R_r", failures.restart ?? Failures.usualRestart, "s", "seconds from then to training again")
@@ -95,14 +97,14 @@ extension RunExplanation {
             rates.append("f_d/86400")
         } else if let perNodeDay = plan.failures.perNodeDay {
             lines.define("f_n", perNodeDay, "", "failures of a node a day")
-            rates.append("f_n·nodes/86400")
+            rates.append("f_n·ceil(n/n_node)/86400")
         } else if let single = plan.cluster.meanTimeBetweenFailures {
             lines.define("θ_1", single, "s", "mean time between failures of a device")
             rates.append("n/θ_1")
         }
         if let taken = plan.cluster.price?.preemptionsPerNodeDay {
             lines.define("f_s", taken, "", "times a day that a spot node is taken away")
-            rates.append("f_s·nodes/86400")
+            rates.append("f_s·ceil(n/n_node)/86400")
         }
         return rates == ["n/θ_1"] ? "θ_1/n" : "1/(\(rates.joined(separator: " + ")))"
     }
@@ -115,7 +117,7 @@ extension RunExplanation {
         lines.define(
             "β_s", plan.failures.nodeWrite ?? Failures.usualNodeWrite, "bytes/s", "what a node writes to storage")
         if plan.cluster.groups != nil { lines.define("nodes_g", plan.nodes, "nodes", "nodes of all groups") }
-        var rate = "\(plan.cluster.groups == nil ? "nodes" : "nodes_g")·β_s"
+        var rate = "\(plan.cluster.groups == nil ? "ceil(n/n_node)" : "nodes_g")·β_s"
         if let most = plan.failures.storageWrite {
             lines.define("β_a", most, "bytes/s", "what the storage takes from all nodes")
             rate = "min(\(rate), β_a)"

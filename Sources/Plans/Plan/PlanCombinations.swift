@@ -62,16 +62,16 @@ extension Plan {
 
     /// Problems of frozen weights in a run of 8 or 4 bits.
     private func lowTuningProblems(_ tuning: Tuning) -> [PlanProblem] {
-        guard let recipe else { return [] }
         var problems: [PlanProblem] = []
-        if tuning.quantized != nil {
+        // Products in fp8 may name no recipe.
+        if tuning.quantized != nil, recipe != nil || precision == .fp8 {
             problems.append(
                 PlanProblem(
                     field: "quantized", value: "(given)",
-                    rule: "weights in NF4 are made whole for products in 16 bits, not for a recipe's of 8 or 4",
+                    rule: "weights in NF4 are made whole for products in 16 bits, not for those of 8 or 4",
                     fix: "use precision: bf16, or remove it"))
         }
-        if recipe.parameterGather {
+        if recipe?.parameterGather == true {
             problems.append(
                 PlanProblem(
                     field: "precision.parameterGather", value: "true",
