@@ -111,8 +111,9 @@ extension RunExplanation {
 
     /// Adds the seconds of a checkpoint.
     private func addCheckpoint(to lines: inout Derivation) {
-        if let stated = plan.failures.checkpointTime {
-            return lines.define("δ", stated, "s", "seconds for which a checkpoint blocks training (stated)")
+        if plan.failures.checkpointTime != nil {
+            return lines.define(
+                "δ", totals.checkpointSeconds, "s", "seconds for which a checkpoint blocks training (stated)")
         }
         lines.define(
             "β_s", plan.failures.nodeWrite ?? Failures.usualNodeWrite, "bytes/s", "what a node writes to storage")

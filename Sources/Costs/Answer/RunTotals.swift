@@ -13,7 +13,8 @@ package struct RunTotals {
     /// Seconds for which one checkpoint blocks training: as stated, or the weights that training changes and their
     /// optimizer state, written once, by all nodes together, as fast as these write and the storage takes.
     package var checkpointSeconds: Double {
-        if let stated = plan.failures.checkpointTime { return stated }
+        // Daly's interval between checkpoints has no value where these take no time at all.
+        if let stated = plan.failures.checkpointTime { return max(stated, 1e-3) }
         let parameters = Double(plan.model.trainedParameters)
         let bytes =
             (work.state.keptWeight + work.state.optimizer) * parameters + (work.matrices?.wholeBytes(work) ?? 0)
