@@ -271,6 +271,22 @@ package struct LeastPasses: Sendable {
         return step
     }
 
+    /// Whether some layout of `mesh` with `microbatch` sequences in a micro-batch may keep at most so many bytes beside its
+    /// state.
+    package mutating func mayFit(
+        _ mesh: Layout, microbatch: Int, within bytes: Double, choices: MeshChoices, pricer: Pricer
+    ) -> Bool {
+        guard let course = course(mesh, microbatch: microbatch, choices: choices, pricer: pricer) else { return false }
+        guard boundsMemory else { return true }
+        for isSequenceParallel in [false, true]
+        where choices.allows(isSequenceParallel, mesh, pricer.plan.model) {
+            let key = Key(mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: false)
+            let ranks = course.fullRanks
+            if mayFit(key, mesh, ranks: ranks, within: bytes, choices: choices, pricer: pricer) { return true }
+        }
+        return false
+    }
+
     /// Whether some layout with the settings of `key`, or one that recomputes all blocks, may keep at most so many bytes.
     private mutating func mayFit(
         _ key: Key, _ mesh: Layout, ranks: Double, within bytes: Double, choices: MeshChoices, pricer: Pricer

@@ -118,6 +118,41 @@ func priceSpace(
     return best.space { space.divided($0, plan) }
 }
 
+/// Whether some layout of the space fits. Meshes that a bound of their memory rules out are not priced; of the others a few
+/// are, then more, until a layout fits.
+func anyFits(_ space: SearchSpace, pricer: Pricer, request: PricingRequest, bounds: inout SpaceBounds) -> Bool {
+    let plan = pricer.plan
+    guard plan.cluster.groups == nil else {
+        return priceMixedSpace(space, pricer: pricer, request: request).effort.feasible > 0
+    }
+    let choices = space.choices(plan)
+    bounds.turn(to: pricer, choices: choices)
+    var tables = bounds.tables
+    bounds.tables = PipelineTable.Known()
+    defer { bounds.tables = tables }
+    var round: [MeshCandidate] = []
+    func fits() -> Bool {
+        let table = space.table(plan, candidates: round, known: &tables)
+        var limit = MeshPricer.Limit()
+        limit.bytes = request.usable
+        let parts = priceAll(round, request: request) { [limit] in
+            MeshPricer(pricer: pricer, table: table, choices: choices, limit: limit)
+        }
+        round = []
+        return parts.contains { $0.effort.feasible > 0 }
+    }
+    var size = 1
+    for mesh in space.meshes(plan) {
+        guard let item = bounds.fitting(mesh, space: space, choices: choices, pricer: pricer, bytes: request.usable)
+        else { continue }
+        round.append(item)
+        guard round.count == size else { continue }
+        if fits() { return true }
+        size *= 4
+    }
+    return !round.isEmpty && fits()
+}
+
 extension SearchSpace {
     /// Whether the layout with the shortest step of those that are priced is the answer. A layout may be measured to be faster
     /// than it is priced, and may become faster with a divided vocabulary.

@@ -42,7 +42,8 @@ package func limitedRun(
         found = searcher.fastest(among: possible, keeps: limits.isKept)
     } else {
         for count in possible {
-            guard let next = searcher.best(count), limits.isKept(by: next.estimate) else { continue }
+            // Layouts that a bound shows to end too late are not priced.
+            guard let next = searcher.best(count, below: limits.days), limits.isKept(by: next.estimate) else { continue }
             found = next
             break
         }

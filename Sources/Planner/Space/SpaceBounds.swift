@@ -93,6 +93,19 @@ package struct SpaceBounds: Sendable {
         return candidates
     }
 
+    /// A mesh with the micro-batches that may need at most so many bytes of a device; nil: none may.
+    mutating func fitting(
+        _ mesh: Layout, space: SearchSpace, choices: MeshChoices, pricer: Pricer, bytes: Double
+    ) -> MeshCandidate? {
+        let share = LeastPasses.share(mesh)
+        let held = passes[share].stateBytes(mesh, choices: choices)
+        guard held <= bytes else { return nil }
+        let sizes = space.microbatches(mesh, pricer.plan).filter {
+            passes[share].mayFit(mesh, microbatch: $0, within: bytes - held, choices: choices, pricer: pricer)
+        }
+        return sizes.isEmpty ? nil : MeshCandidate(mesh: mesh, microbatches: sizes)
+    }
+
     /// The results of `body` for the places of each share, computed on all cores. No share reads what another computes, so
     /// that the results do not depend on the number of threads.
     private mutating func inShares<Result: Sendable>(
