@@ -13,7 +13,8 @@ package enum Figures {
         guard value.isFinite else { return none }
         let text = String(format: "%.\(digits)f", value)
         // What rounds to nothing has no sign.
-        return text.hasPrefix("-") && !text.contains(where: { ("1"..."9").contains($0) }) ? String(text.dropFirst()) : text
+        let isNothing = !text.contains { ("1"..."9").contains($0) }
+        return isNothing && text.hasPrefix("-") ? String(text.dropFirst()) : text
     }
 
     /// `value` with at most `digits` significant digits, and with an exponent if it is very large or small: `1.5e+08`.

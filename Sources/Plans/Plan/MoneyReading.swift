@@ -92,7 +92,8 @@ package struct MoneyReading {
         guard missing.isEmpty else {
             let codes = missing.map(\.rawValue).sorted()
             // Where no rate is stated, the amounts that need one say where.
-            let place = ["exchangeRates", "price", "costs", "currency"].first(where: reader.contains) ?? "exchangeRates"
+            let keys = ["exchangeRates", "price", "costs", "currency"]
+            let place = keys.first(where: reader.contains) ?? "exchangeRates"
             reader.report(
                 place,
                 rule:
