@@ -11,7 +11,10 @@ package enum Figures {
     /// `value` with `digits` decimals.
     package static func fixed(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite else { return none }
-        return String(format: "%.\(digits)f", value)
+        let text = String(format: "%.\(digits)f", value)
+        // What rounds to nothing has no sign.
+        let isNothing = !text.contains { ("1"..."9").contains($0) }
+        return isNothing && text.hasPrefix("-") ? String(text.dropFirst()) : text
     }
 
     /// `value` with at most `digits` significant digits, and with an exponent if it is very large or small: `1.5e+08`.
@@ -26,6 +29,9 @@ package enum Figures {
         if let whole = Int(exactly: value), whole.magnitude < 1_000_000 { return String(whole) }
         return String(value)
     }
+
+    /// The price of one thing, with as many decimals as it has and six digits at most: `2.5`, `1.78873`.
+    package static func price(_ value: Double) -> String { plain(Double(general(value, 6)) ?? value) }
 
     /// `value` with three significant digits and without an exponent.
     package static func significant(_ value: Double) -> String {
@@ -64,7 +70,8 @@ package enum Figures {
     /// `value` rounded to a whole number, with grouped digits: `1,234,567`.
     package static func grouped(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 9e18 else { return none }
-        return (value < 0 ? "-" : "") + grouped(String(Int(saturating: abs(value).rounded()))[...])
+        let whole = Int(saturating: abs(value).rounded())
+        return (value < 0 && whole > 0 ? "-" : "") + grouped(String(whole)[...])
     }
 
     private static func grouped(_ digits: Substring) -> String {
@@ -75,6 +82,15 @@ package enum Figures {
         }
         return out
     }
+
+    /// How many there are of something: `1 device`, `1,024 devices`.
+    /// - Parameter many: the word for several; nil: `one` with an s.
+    package static func count(_ value: Int, _ one: String, _ many: String? = nil) -> String {
+        "\(grouped(value)) \(value == 1 ? one : many ?? one + "s")"
+    }
+
+    /// `1 device`, `1,024 devices`.
+    package static func devices(_ value: Int) -> String { count(value, "device") }
 
     /// `value` with three significant digits and a word: `3.74 million`.
     package static func words(_ value: Double) -> String {
@@ -115,12 +131,13 @@ package enum Figures {
         return fixed(seconds, seconds >= 100 ? 0 : 2) + " s"
     }
 
-    /// The length of a run in a natural unit: days, or hours and smaller units if it is short.
+    /// The length of a run in a natural unit: days, or hours, minutes and smaller units if it is short.
     /// - Parameter like: a length whose unit is used instead, so that both ends of a range have one unit.
     package static func duration(days: Double, like: Double? = nil) -> String {
         let like = like ?? days
         if like >= 2 { return (like >= 100 ? grouped(days) : fixed(days, 1)) + " days" }
         if like * 24 >= 1 { return fixed(days * 24, 1) + " hours" }
+        if like * 1440 >= 3 { return fixed(days * 1440, 1) + " minutes" }
         let seconds = days * 86_400
         if like * 86_400 >= 1 { return fixed(seconds, like * 86_400 >= 100 ? 0 : 2) + " s" }
         if like * 86_400 >= 1e-3 { return significant(seconds * 1e3) + " ms" }

@@ -118,13 +118,26 @@ extension FieldReader {
         }
     }
 
-    /// Reads a list of plain numbers, each inside `range`.
-    package func numbers(_ key: String, in range: ClosedRange<Double>) -> [Double]? {
+    /// Reads a list of numbers, each inside `range`, and converts them to the base of `unit`.
+    package func numbers(
+        _ key: String, _ unit: Quantity.Unit = .plain, in range: ClosedRange<Double>
+    ) -> [Double]? {
         list(key) { reader, node, place in
-            reader.number(node, unit: .plain, range: range) { rule, fix in
+            reader.number(node, unit: unit, range: range) { rule, fix in
                 reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
             }
         }
+    }
+
+    /// Reads one number or a list of one or more, each inside `range`.
+    package func amounts(
+        _ key: String, _ unit: Quantity.Unit = .count, in range: ClosedRange<Double>
+    ) -> [Double]? {
+        guard isList(key) else { return number(key, unit, in: range).map { [$0] } }
+        let values = numbers(key, unit, in: range)
+        guard values?.isEmpty == true else { return values }
+        report(key, rule: "is an empty list", fix: "give one or more")
+        return nil
     }
 
     /// Reads a list of plain words.

@@ -52,18 +52,19 @@ package final class ProblemCollector {
         var placed = problem
         if placed.file == nil {
             placed.file = file
-            var path = Substring(problem.field)
-            while true {
-                if let mark = places[String(path)] {
-                    placed.line = mark.line
-                    placed.column = mark.column
-                    break
-                }
-                guard !path.isEmpty else { break }
-                path = path.lastIndex(of: ".").map { path[..<$0] } ?? ""
-            }
+            if let place = nearestPlace(problem.field) { (placed.line, placed.column) = (place.line, place.column) }
         }
         problems.append(placed)
+    }
+
+    /// The place of the field at a dotted path, or of its nearest parent that was read; nil: none of them was.
+    func nearestPlace(_ field: String) -> (line: Int, column: Int)? {
+        var path = Substring(field)
+        while true {
+            if let place = places[String(path)] { return place }
+            guard !path.isEmpty else { return nil }
+            path = path.lastIndex(of: ".").map { path[..<$0] } ?? ""
+        }
     }
 
     /// All problems so far, in the order of the file.
@@ -202,8 +203,15 @@ package final class FieldReader {
         _ key: String, value: String = "", rule: String, fix: String = "", kind: PlanProblem.Kind = .input
     ) {
         let entry = entries.first { $0.key == key }
-        let place = entry?.value.mark ?? entry?.keyMark ?? mark
-        collector.report(join(key), at: place, value: value, rule: rule, fix: fix, kind: kind)
+        guard entry == nil, let nested = collector.nearestPlace(join(key)) else {
+            let place = entry?.value.mark ?? entry?.keyMark ?? mark
+            return collector.report(join(key), at: place, value: value, rule: rule, fix: fix, kind: kind)
+        }
+        // A key of a map inside, or of none: the place of the innermost map that is there.
+        collector.adopt(
+            PlanProblem(
+                kind, file: collector.file, line: nested.line, column: nested.column, field: join(key), value: value,
+                rule: rule, fix: fix))
     }
 
     /// Reports a problem of the text of `key`, at the place that `offset` characters precede.

@@ -1,3 +1,5 @@
+internal import Numbers
+
 /// Times of one step over many runs with random delays.
 package struct StepTimes: Hashable, Codable, Sendable {
     /// The time of every run, shortest first.
@@ -14,9 +16,6 @@ package struct StepTimes: Hashable, Codable, Sendable {
     /// The time that a fraction of the runs do not exceed, interpolated between two runs (R's type 7).
     /// - Parameter share: the fraction, from 0 to 1.
     package func quantile(_ share: Double) -> Double {
-        let place = min(max(share, 0), 1) * Double(sorted.count - 1)
-        let below = Int(place)
-        let above = min(below + 1, sorted.count - 1)
-        return sorted[below] + (place - Double(below)) * (sorted[above] - sorted[below])
+        Quantiles(ascending: sorted).at(share)
     }
 }

@@ -1,6 +1,7 @@
 import Campaigns
 import Costs
 import Models
+import Numbers
 import Planner
 import Plans
 import Reading
@@ -206,7 +207,7 @@ import Testing
             name: "one", kind: .pretraining, after: [], devices: 4, jobs: [StageJob(count: count, lanes: [])],
             repetition: repetition, place: PlanProblem(field: "", rule: ""))
         let part = PartPrice(
-            name: "training", devices: 4, days: days, lowDays: low, highDays: high, pricePerHour: 2, energyPerHour: nil,
+            name: "training", devices: 4, days: days, lowDays: low, highDays: high, pricePerHour: 2, energyMWh: nil,
             words: "")
         let campaign = Campaign(name: "c", pool: 4, device: "d", stages: [stage])
         return CampaignAnswer(

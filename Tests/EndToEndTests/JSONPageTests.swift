@@ -67,6 +67,7 @@ import Testing
         start: 2027-01-15
         deadline: 2027-02-15
         budget: 1M
+        gridFactor: 585 g/kWh
         stages:
           - {name: tuning, kind: fine-tuning, examples: 10K, exampleTokens: 700, repeat: {probability: 0.5, share: 1}}
           - {name: pairs, kind: preference-data, from: tuning, prompts: 1K, answers: 2, promptTokens: 200, \
@@ -210,7 +211,7 @@ import Testing
         ("a-trained-tokenizer", "tokenize train open.yaml --vocab 300 --out tokenizer.json"),
         ("prepared-tokens", "tokenize prepare open.yaml --tokenizer tokenizer.json --append-eod --out tokens"),
         ("shown-tokens", "tokenize show --tokenizer bytes --text abc"),
-        ("an-inference", "inference --model llama3-8b --gpu A100 --weights int4 --explain"),
+        ("an-inference", "inference --model llama3-8b --gpu A100 --weights q4_0 --explain"),
         ("smallest-clusters", "fits 1B --gpu H100"),
         ("smallest-clusters", "fits 1B --gpu H100 --tokens 20B --deadline 10d"),
         ("serving-figures", "validate --serving"), ("devices", "gpus"), ("software", "frameworks"),

@@ -10,7 +10,7 @@ struct FiguresTests {
         ("words", Figures.words), ("magnitude", Figures.magnitude), ("percent", Figures.percent),
         ("wholePercent", Figures.wholePercent), ("seconds", Figures.seconds), ("clock", Figures.clock),
         ("duration", { Figures.duration(days: $0) }), ("like", { Figures.duration(days: 3, like: $0) }),
-        ("gibibytes", { Figures.gibibytes($0) }), ("memory", Figures.memory),
+        ("price", Figures.price), ("gibibytes", { Figures.gibibytes($0) }), ("memory", Figures.memory),
     ]
 
     /// Nothing traps, and what is no number is not printed as one.
@@ -66,5 +66,34 @@ struct FiguresTests {
     @Test func runsOfEqualNumbers() {
         #expect(Figures.runs([12, 12, 12, 11, 12]) == ["3 × 12", "11", "12"])
         #expect(Figures.runs([]).isEmpty)
+    }
+
+    /// What rounds to nothing has no sign, whichever way it is printed.
+    @Test(arguments: [-0.0, -1e-9, -0.04])
+    func nothingHasNoSign(value: Double) {
+        #expect(Figures.fixed(value, 1) == "0.0" && Figures.fixed(value, 0) == "0")
+        #expect(Figures.percent(value / 100) == "0.0 %" && Figures.wholePercent(value / 100) == "0 %")
+        #expect(Figures.grouped(value) == "0")
+        #expect(!Figures.tenths(value).hasPrefix("-"))
+        #expect(Figures.fixed(-0.06, 1) == "-0.1" && Figures.grouped(-0.6) == "-1")
+    }
+
+    @Test func countsHaveTheirWord() {
+        #expect(Figures.devices(1) == "1 device" && Figures.devices(1024) == "1,024 devices")
+        #expect(Figures.count(1, "search", "searches") == "1 search" && Figures.count(0, "job") == "0 jobs")
+    }
+
+    @Test func timesHaveTheirUnit() {
+        let minute = 1.0 / 1440
+        #expect(Figures.duration(days: 18.2 * minute) == "18.2 minutes")
+        #expect(Figures.duration(days: 59 * minute) == "59.0 minutes")
+        #expect(Figures.duration(days: 61 * minute) == "1.0 hours")
+        #expect(Figures.duration(days: 2 * minute) == "120 s")
+    }
+
+    /// 12.7 yuan at 7.1 a dollar are 1.78873 dollars, not sixteen digits of them.
+    @Test func pricesHaveSixDigits() {
+        #expect(Figures.price(12.7 / 7.1) == "1.78873")
+        #expect(Figures.price(2.5) == "2.5" && Figures.price(30_000) == "30000" && Figures.price(.nan) == Figures.none)
     }
 }

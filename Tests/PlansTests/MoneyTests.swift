@@ -137,4 +137,21 @@ import Testing
         #expect(spared.repairWait == 21_600)
         #expect(spared.rentedDevices == 24 && spared.paidDevices == 16)
     }
+
+    /// What is missing inside a map is reported at the map, not at the first line of the file.
+    @Test(arguments: [
+        ("price: 2\nfailures: {perDay: 1, spareNodes: 2}", "failures.spareNodes", 9),
+        ("price: {perGpuHour: 2, currency: CNY}\ncurrency: USD\nexchangeRates: {EUR: 0.9}", "exchangeRates", 10),
+        ("currency: USD\nprice: {perGpuHour: 2, currency: CNY}", "price", 9),
+        ("price: 2\ncosts: {currency: CNY, staff: {people: 2, perMonth: 1}}", "costs", 9),
+        ("price: 2\ncosts: {storage: {size: 3 TB}}", "costs.storage.perTerabyteMonth", 9),
+    ]) func missingAmountsSayWhere(keys: String, field: String, line: Int) throws {
+        do {
+            _ = try Self.read(keys)
+            Issue.record("\(keys) is read")
+        } catch {
+            let problem = try #require(error.problems.first { $0.field == field }, "\(error.problems)")
+            #expect(problem.line == line && (problem.column ?? 0) > 1, "\(problem)")
+        }
+    }
 }

@@ -95,7 +95,7 @@ package struct SmallestClusters: Sendable {
         let weights: StoredFormat =
             switch use {
             case .answer8: cluster.device.peakFLOPs[.fp8] != nil ? .fp8 : .int8
-            case .answer4: .int4
+            case .answer4: .fourBits(on: cluster.device)
             default: whole
             }
         let work = Workload(

@@ -66,16 +66,7 @@ private struct PaybackReading {
     }
 
     mutating func share(_ input: Payback.Input, _ key: String, _ reader: FieldReader, in range: ClosedRange<Double>) {
-        guard reader.isList(key) else {
-            set(input, key, reader, reader.number(key, .share, in: range).map { [$0] })
-            return
-        }
-        let values = reader.list(key) { reader, node, place in
-            reader.number(node, unit: .share, range: range) { rule, fix in
-                reader.collector.report(place, at: node.mark, value: FieldReader.shown(node), rule: rule, fix: fix)
-            }
-        }
-        set(input, key, reader, values)
+        set(input, key, reader, reader.amounts(key, .share, in: range))
     }
 
     /// Serving by the month, or by the tokens that a customer has answered.

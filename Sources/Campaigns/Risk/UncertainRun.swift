@@ -44,8 +44,8 @@ package enum RiskSource: String, Hashable, Codable, Sendable, CaseIterable {
 package struct UncertainRun: Hashable, Sendable {
     /// Seconds of the run without failures and checkpoints, as predicted.
     private let training: Double
-    /// Logarithms of the 5th and the 95th percentile of the step over its prediction, in units of the normal distribution.
-    private let below, above: Double
+    /// The step over its prediction.
+    private let spread: SkewedSpread
     private let interruptions: Interruptions?
     private let price: Price?
     private let devices: Double
@@ -53,22 +53,18 @@ package struct UncertainRun: Hashable, Sendable {
     private let days: Double
     private let wallEnergyMWh: Double?
 
-    /// The 95th percentile of the normal distribution.
-    static let ninetyFifth = 1.6448536269514722
-
     /// Standard deviation of the logarithm of a failure rate around the stated one: the published rates of a device-hour
     /// (`FailureRates.published`) scatter so.
     package static let rateSpread = FailureRates.logarithmicSpread
     /// Standard deviation of the logarithm of a restart around the stated one. Assumption: one in twenty takes twice as
     /// long; published are means alone.
-    package static let restartSpread = log(2) / ninetyFifth
+    package static let restartSpread = log(2) / SkewedSpread.ninetyFifth
 
     /// nil: the plan states no tokens, or its run never ends.
     package init?(_ estimate: Estimate) {
         guard let run = estimate.run?.ended else { return nil }
         training = run.days * 86_400 * run.goodput
-        below = log(run.lowDays / run.days) / -Self.ninetyFifth
-        above = log(run.highDays / run.days) / Self.ninetyFifth
+        spread = SkewedSpread(low: run.lowDays / run.days, high: run.highDays / run.days)
         interruptions = run.interruptions
         price = estimate.plan.cluster.price
         devices = run.gpuHours / (run.days * 24)
@@ -85,7 +81,7 @@ package struct UncertainRun: Hashable, Sendable {
         let (drawn, rate, restart, dear) = (random.normal(), random.normal(), random.normal(), random.normal())
         let step = error ?? drawn
         var own = SplitMix64(seed: random.next())
-        var seconds = training * (varying.contains(.prediction) ? exp(step * (step < 0 ? below : above)) : 1)
+        var seconds = training * (varying.contains(.prediction) ? spread.factor(step) : 1)
         var met = 0.0
         if var interruptions {
             if varying.contains(.failureRate) { interruptions.between *= exp(rate * Self.rateSpread) }
@@ -102,10 +98,9 @@ package struct UncertainRun: Hashable, Sendable {
         var sample = RunSample(
             days: days, gpuHours: devices * days * 24, failures: met, wallEnergyMWh: wallEnergyMWh.map { $0 * longer })
         if let costs {
-            let dearness = varying.contains(.price) ? price?.dearness(dear) ?? 1 : 1
-            sample.cost =
-                costs.devices * longer * dearness + (costs.storage + costs.staff + costs.electricity) * longer
-                + costs.egress
+            var parts = costs.scaled(by: longer)
+            if varying.contains(.price), let price { parts.devices *= price.dearness(dear) }
+            sample.cost = parts.total
         }
         return sample
     }
@@ -116,7 +111,6 @@ extension Price {
     /// the 95th percentile. 1 without a range.
     func dearness(_ normal: Double) -> Double {
         guard let range, let rent, rent > 0 else { return 1 }
-        let end = normal < 0 ? range.lowerBound : range.upperBound
-        return exp(abs(normal) / UncertainRun.ninetyFifth * log(end / rent))
+        return SkewedSpread(low: range.lowerBound / rent, high: range.upperBound / rent).factor(normal)
     }
 }

@@ -5,6 +5,8 @@ package struct PoolOrder: Hashable, Sendable {
     /// Place of each work in `first`.
     package let place: [Int]
     package let successors: [[Int]]
+    /// Works that end before each work begins.
+    let predecessors: [Int]
     /// Works of the longest path, from its beginning.
     package let criticalPath: [Int]
     /// Days of the longest path, if every work had the whole pool to itself: no schedule is shorter.
@@ -17,6 +19,7 @@ package struct PoolOrder: Hashable, Sendable {
             for before in Set(work.after).sorted() { successors[before].append(number) }
         }
         self.successors = successors
+        predecessors = works.map { Set($0.after).count }
         let days = works.map { $0.days(pool: pool) }
         var remaining = [Double](repeating: 0, count: works.count)
         let order = PoolOrder.topological(works.map(\.after)) ?? []
@@ -35,6 +38,16 @@ package struct PoolOrder: Hashable, Sendable {
             next = successors[work].max { (remaining[$0], -$0) < (remaining[$1], -$1) }
         }
         criticalPath = path
+    }
+
+    /// The place of a work in a list of works that keeps this order: where it is, or where it would be.
+    func index(of work: Int, in works: [Int]) -> Int {
+        var (low, high) = (0, works.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if place[works[middle]] < place[work] { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// Numbers in an order in which each comes behind all those that it follows; nil: some of them form a circle.

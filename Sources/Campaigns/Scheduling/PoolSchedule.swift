@@ -35,8 +35,10 @@ package struct PoolWork: Hashable, Sendable {
         return max(longest, jobs.reduce(0, +) / Double(places)) + afterwards
     }
 
+    /// Days of all jobs, one after the other.
+    package var jobDays: Double { jobs.reduce(0, +) }
     /// Device-days of all jobs.
-    package var deviceDays: Double { Double(devices) * jobs.reduce(0, +) }
+    package var deviceDays: Double { Double(devices) * jobDays }
 }
 
 /// When jobs run on a pool of equal devices, by list scheduling (Graham 1969): whenever devices are free, the jobs that
@@ -100,7 +102,10 @@ package struct PoolSchedule: Hashable, Sendable {
         (starts, ends) = (
             [Double](repeating: 0, count: works.count), [Double](repeating: 0, count: works.count)
         )
-        var states = works.map(WorkState.init)
+        var states = zip(works, order.predecessors).map { WorkState($0, waitsFor: $1) }
+        // With fewer devices free than any job needs, none of the open works has to be looked at.
+        let fewest =
+            works.contains { $0.devices == 0 || $0.jobs.isEmpty } ? 0 : works.reduce(pool) { min($0, $1.devices) }
         var free = pool
         var now = 0.0
         var events = EventQueue()
@@ -108,6 +113,7 @@ package struct PoolSchedule: Hashable, Sendable {
         spans.reserveCapacity(works.reduce(0) { $0 + $1.jobs.count })
         while true {
             for work in open {
+                if free < fewest { break }
                 if works[work].jobs.isEmpty, !states[work].hasBegun {
                     (states[work].hasBegun, starts[work]) = (true, now)
                     events.add(now + works[work].afterwards, .done(work))
@@ -137,12 +143,11 @@ package struct PoolSchedule: Hashable, Sendable {
                     if states[work].end(lane) { events.add(now + works[work].afterwards, .done(work)) }
                 case .done(let work):
                     ends[work] = now
-                    open.removeAll { $0 == work }
+                    open.remove(at: order.index(of: work, in: open))
                     for next in order.successors[work] {
                         states[next].waitsFor -= 1
-                        if states[next].waitsFor == 0 { open.append(next) }
+                        if states[next].waitsFor == 0 { open.insert(next, at: order.index(of: next, in: open)) }
                     }
-                    open.sort { order.place[$0] < order.place[$1] }
                 }
             }
         }
@@ -153,22 +158,23 @@ package struct PoolSchedule: Hashable, Sendable {
 private struct WorkState {
     var waitsFor: Int
     var hasBegun = false
-    /// Jobs in the order in which they begin: the longest first.
-    private let order: [Int]
+    /// Jobs in the order in which they begin: the longest first; nil: all take equally long.
+    private let order: [Int]?
+    private let count: Int
     private var begun = 0
     private var ended = 0
     private let atOnce: Int
     private var taken: [Bool] = []
 
-    init(_ work: PoolWork) {
-        waitsFor = Set(work.after).count
+    init(_ work: PoolWork, waitsFor: Int) {
+        (self.waitsFor, count) = (waitsFor, work.jobs.count)
         order =
             work.jobs.dropFirst().allSatisfy { $0 == work.jobs[0] }
-            ? Array(work.jobs.indices) : work.jobs.indices.sorted { (-work.jobs[$0], $0) < (-work.jobs[$1], $1) }
+            ? nil : work.jobs.indices.sorted { (-work.jobs[$0], $0) < (-work.jobs[$1], $1) }
         atOnce = max(1, work.atOnce ?? .max)
     }
 
-    var next: Int? { begun < order.count ? order[begun] : nil }
+    var next: Int? { begun < count ? order?[begun] ?? begun : nil }
     var hasPlace: Bool { begun - ended < atOnce }
 
     /// Takes the first free lane for the next job.
@@ -186,7 +192,7 @@ private struct WorkState {
     mutating func end(_ lane: Int) -> Bool {
         taken[lane] = false
         ended += 1
-        return ended == order.count
+        return ended == count
     }
 }
 

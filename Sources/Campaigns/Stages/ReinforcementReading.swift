@@ -32,15 +32,17 @@ struct ReinforcementReading {
         guard let prompts, let prompt, let output, let split else { return nil }
         let texts = prompts * answers
         let length = prompt + output
-        func forward(_ name: String, _ model: Node?) -> StagePart? {
-            stage.serving(name, model: model, requests: texts, prompt: length, output: 0, devices: split.training)
+        func forward(_ name: String, _ key: String, _ model: Node?) -> StagePart? {
+            stage.serving(
+                name, model: model.map { (key, $0) }, requests: texts, prompt: length, output: 0,
+                devices: split.training)
         }
         let generation = stage.serving(
             "answers", requests: texts, prompt: prompt, output: output, devices: split.generation)
-        var forwards: [StagePart?] = hasReference ? [forward("reference", nil)] : []
+        var forwards: [StagePart?] = hasReference ? [forward("reference", "reference", nil)] : []
         let isRule = reward.map { FieldReader.shown($0) == "'rule'" } ?? (kind == .grpo)
-        if !isRule { forwards.append(forward("reward", reward)) }
-        if kind == .ppo { forwards.append(forward("values", critic)) }
+        if !isRule { forwards.append(forward("reward", "reward", reward)) }
+        if kind == .ppo { forwards.append(forward("values", "critic", critic)) }
 
         var keys = stage.keys
         keys.remove(["tokens", "samples"])
@@ -55,7 +57,9 @@ struct ReinforcementReading {
                 keys["model"] = critic
                 keys.remove(["lora", "frozen", "quantized", "layout"])
             }
-            trained.append(stage.training(keys, named: "critic", devices: split.training))
+            trained.append(
+                stage.training(
+                    keys, named: "critic", modelKey: critic == nil ? nil : "critic", devices: split.training))
         }
         let parts = (forwards.map { $0.map { [$0] } } + trained).compactMap(\.self)
         guard let generation, parts.count == forwards.count + trained.count else { return nil }
@@ -67,6 +71,14 @@ struct ReinforcementReading {
     /// Devices that generate and devices that train; nil after a report.
     private func devices() -> (generation: Int, training: Int, isApart: Bool)? {
         let all = stage.draft.devices ?? stage.context.pool ?? 1
+        if reader.scalar("generation") != nil || reader.isList("generation") {
+            let stated = reader.take("generation")
+            reader.report(
+                "generation", value: stated.map(FieldReader.shown) ?? "",
+                rule: "must say how many of the stage's devices only generate",
+                fix: "e.g. generation: {devices: \(max(1, all / 2))}, or remove it: then all devices do both in turn")
+            return nil
+        }
         guard let map = reader.map("generation") else { return reader.contains("generation") ? nil : (all, all, false) }
         let own = map.count("devices", in: Bounds.devices)
         map.reportMissing("devices", fix: "devices that only generate, e.g. devices: 64")
@@ -75,7 +87,7 @@ struct ReinforcementReading {
         guard own < all else {
             map.report(
                 "devices", value: Figures.grouped(own),
-                rule: "leaves nothing of the stage's \(Figures.grouped(all)) devices to train on",
+                rule: "leaves nothing of the stage's \(Figures.devices(all)) to train on",
                 fix: all > 1 ? "at most \(Figures.grouped(all - 1))" : "remove generation")
             return nil
         }

@@ -7,7 +7,7 @@ internal import Plans
 extension ServedTokens {
     /// Time and cost of all requests with the largest batch that fits, answered one batch after the other. Forwards without
     /// answers are reading of prompts.
-    func price(named name: String) throws(ServingError) -> PartPrice {
+    func price() throws(ServingError) -> PartPrice {
         let estimate = try estimate()
         // Requests are let in as others end, so a last batch that is not full takes its share of the time.
         let batches = max(1, requests / Double(estimate.batch))
@@ -22,14 +22,24 @@ extension ServedTokens {
                 + "\(Figures.grouped(estimate.outputTokensPerSecondPerDevice)) tokens/s a device"
             : "\(Figures.words(requests)) forwards\(tokens) tokens, "
                 + "\(Figures.grouped(estimate.promptTokensPerSecond / Double(estimate.devices))) tokens/s a device"
-        return PartPrice(
-            name: name, devices: plan.devices, days: days, lowDays: days / Self.band, highDays: days * Self.band,
-            pricePerHour: cluster.pricePerDeviceHour,
-            energyPerHour: cluster.siteWatts.map { $0 / 1e6 },
+        // As in training, idle devices are paid for, but their energy is not counted.
+        let energy = cluster.siteWatts.map { $0 * Double(estimate.devices) * days * 24 / 1e6 }
+        var price = PartPrice(
+            name: "", devices: plan.devices, days: days, lowDays: days / Self.band, highDays: days * Self.band,
+            pricePerHour: cluster.pricePerDeviceHour, energyMWh: energy,
             words: "\(Figures.words(Double(plan.model.parameters().total))) parameters, \(work), "
-                + "\(idle > 0 ? "\(Figures.grouped(estimate.devices)) of " : "")\(Figures.grouped(plan.devices)) devices, "
+                + "\(idle > 0 ? "\(Figures.grouped(estimate.devices)) of " : "")\(Figures.devices(plan.devices)), "
                 + "\(Figures.grouped(estimate.batch)) at a time; tensor \(layout.tensor), pipeline \(layout.pipeline), "
                 + "data \(layout.data)")
+        price.spareDevices = plan.rentedDevices - plan.paidDevices
+        price.price = cluster.price
+        // Grams a kilowatt-hour are kilograms a megawatt-hour.
+        price.emissions = energy.flatMap { energy in cluster.gridFactor.map { energy * $0 / 1000 } }
+        return price
+    }
+
+    var result: Result<PartPrice, ServingError> {
+        do throws(ServingError) { return .success(try price()) } catch { return .failure(error) }
     }
 
     /// Serving on as many of the devices as have a request, with as large a batch as fits.

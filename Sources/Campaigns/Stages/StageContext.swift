@@ -12,38 +12,50 @@ final class StageContext {
     let pool: Int?
     /// `cluster` of the campaign.
     let cluster: Node?
+    /// The devices of that cluster in words, and its name; nil: it could not be read.
+    let device: String?
+    let clusterName: String
     /// Price of a device that the campaign states, in its currency.
     let price: Price?
     /// Currency and exchange rates of the campaign.
     let money: PlanMoney
     /// Keys that hold for all stages.
     let keys: PlanKeys
+    /// The framework files of the library, which all stages share; nil: they were not read yet, or one of them is wrong.
+    private var frameworks: Frameworks?
     /// Places and rules that were reported, so that stages with the same mistake of the campaign report it once.
     private var reported: Set<String> = []
 
     init(
-        collector: ProblemCollector, library: Library, pool: Int?, cluster: Node?, price: Price?, money: PlanMoney,
-        keys: PlanKeys
+        collector: ProblemCollector, library: Library, pool: Int?, cluster: (node: Node?, read: Cluster?),
+        price: Price?, money: PlanMoney, keys: PlanKeys
     ) {
-        (self.collector, self.library, self.pool, self.cluster) = (collector, library, pool, cluster)
+        (self.collector, self.library, self.pool, self.cluster) = (collector, library, pool, cluster.node)
+        (device, clusterName) = (cluster.read?.deviceWords, cluster.read?.name ?? "")
         (self.price, self.money, self.keys) = (price, money, keys)
     }
 
     /// The plan of these keys; nil after a report.
     /// - Parameters:
     ///   - own: keys whose problems belong to the stage rather than to the campaign.
-    func plan(_ keys: PlanKeys, devices: Int, stage: String, own: Set<String>, mark: Mark?) -> Plan? {
+    ///   - modelKey: the stage's key that states the model, such as `judge`.
+    func plan(
+        _ keys: PlanKeys, devices: Int, stage: String, own: Set<String>, modelKey: String? = nil, mark: Mark?
+    ) -> Plan? {
         var keys = keys
         keys["cluster"] = cluster
         keys.set("devices", Double(devices), at: mark.map { .scalar(Node.Scalar("", .implicit, .plain, $0)) })
         do throws(PlanProblems) {
+            if frameworks == nil { frameworks = try Frameworks.read(library: library, files: &collector.files) }
             var plan = try Plan.read(
                 root: keys.root(mark: mark), name: stage, path: collector.file, library: library,
-                files: &collector.files)
+                frameworks: frameworks, files: &collector.files)
             takePrice(&plan)
             return plan
         } catch {
-            adopt(error.problems, stage: stage, own: own)
+            var problems = error.problems
+            if let modelKey { problems = problems.map { Self.problem($0, of: modelKey) } }
+            adopt(problems, stage: stage, own: own.union([modelKey].compactMap(\.self)))
             return nil
         }
     }
@@ -65,9 +77,11 @@ final class StageContext {
         }
     }
 
-    /// Puts the campaign's price into the plan, or the plan's own into the campaign's currency.
+    /// Puts the campaign's price into the plan, or the plan's own into the campaign's currency, and with it what the plan
+    /// states beside devices.
     private func takePrice(_ plan: inout Plan) {
         let cluster = plan.cluster.name
+        let before = plan.currency
         plan.cluster.changeKinds { kind in
             guard let own = price ?? kind.price else { return }
             let target = money.currency ?? price?.currency ?? own.currency
@@ -82,6 +96,28 @@ final class StageContext {
                         fix: "e.g. exchangeRates: {CNY: 7.1}, what a dollar buys"))
             }
         }
+        guard !plan.money.costs.isEmpty, plan.currency != before else { return }
+        if let factor = money.rates.converted(1, from: before, to: plan.currency) {
+            plan.money.costs = plan.money.costs.scaled(by: factor)
+        } else {
+            collector.adopt(
+                PlanProblem(
+                    field: "exchangeRates",
+                    rule: "the costs of \(plan.name) are in \(before.rawValue), and nothing says what they are in "
+                        + plan.currency.rawValue,
+                    fix: "e.g. exchangeRates: {CNY: 7.1}, what a dollar buys"))
+        }
+    }
+
+    /// A problem of `model` under the key that states it.
+    private static func problem(_ problem: PlanProblem, of key: String) -> PlanProblem {
+        var named = problem
+        guard problem.field == "model" || problem.field.hasPrefix("model.") else { return named }
+        named.field = key + problem.field.dropFirst("model".count)
+        if named.field == key, named.fix.isEmpty {
+            named.fix = "a model's name, e.g. \(key): llama3-70b, or {params: 70B}, or {hf: …}"
+        }
+        return named
     }
 
     private func adopt(_ problems: [PlanProblem], stage: String, own: Set<String>) {
@@ -95,20 +131,5 @@ final class StageContext {
             }
             collector.adopt(problem)
         }
-    }
-}
-
-extension FieldReader {
-    /// Reads a list of amounts, or one amount, each inside `range`.
-    func amounts(_ key: String, in range: ClosedRange<Double>) -> [Double]? {
-        guard isList(key) else { return number(key, .count, in: range).map { [$0] } }
-        let values = list(key) { reader, node, place in
-            reader.number(node, unit: .count, range: range) { rule, fix in
-                reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
-            }
-        }
-        guard values?.isEmpty == true else { return values }
-        report(key, rule: "is an empty list", fix: "give one or more")
-        return nil
     }
 }

@@ -1,15 +1,31 @@
+package import Costs
+package import Plans
+
 /// Time and cost of one part of a job, on the part's own devices.
 package struct PartPrice: Hashable, Sendable {
     package var name: String
+    /// Devices of the pool that the part holds.
     package var devices: Int
+    /// Devices of spare nodes, which stand by and are paid for beside those of the pool.
+    package var spareDevices = 0
     package var days: Double
     /// The band around the days: 5 % of such parts take less than `lowDays`, and 5 % more than `highDays`.
     package var lowDays: Double
     package var highDays: Double
-    /// Price of a device-hour; nil: not known, so that costs are left out.
+    /// Price of a device; nil: not known, so that costs are left out.
+    package var price: Price?
+    /// Price of a device-hour, of all kinds of devices in the mean; nil: not known.
     package var pricePerHour: Double?
-    /// Energy of the site for a device-hour, MWh; nil: no power is known.
-    package var energyPerHour: Double?
+    /// Energy of the site for the whole part, MWh; nil: no power is known.
+    package var energyMWh: Double?
+    /// CO2 of that energy, tonnes; nil: no grid factor is known.
+    package var emissions: Double?
+    /// Failures that the part meets in the mean, and the share of its days that they and checkpoints take; 0 where none are
+    /// known.
+    package var failures = 0.0
+    package var lostShare = 0.0
+    /// What the part's own plan states beside devices; nil: nothing.
+    package var beside: RunCostParts?
     /// The distribution of a training run; nil: the part is none, and its band says how long it may take.
     package var run: UncertainRun?
     /// What was priced and how, in one line.
@@ -17,15 +33,11 @@ package struct PartPrice: Hashable, Sendable {
 
     package init(
         name: String, devices: Int, days: Double, lowDays: Double, highDays: Double, pricePerHour: Double?,
-        energyPerHour: Double?, words: String
+        energyMWh: Double?, words: String
     ) {
         (self.name, self.devices, self.days, self.lowDays, self.highDays) = (name, devices, days, lowDays, highDays)
-        (self.pricePerHour, self.energyPerHour, self.words) = (pricePerHour, energyPerHour, words)
+        (self.pricePerHour, self.energyMWh, self.words) = (pricePerHour, energyMWh, words)
     }
-
-    /// Device-days in which the part's devices work.
-    package var deviceDays: Double { Double(devices) * days }
-    package var energyMWh: Double? { energyPerHour.map { $0 * 24 * deviceDays } }
 }
 
 /// Time and cost of jobs that are alike.
@@ -48,12 +60,8 @@ package struct JobPrice: Hashable, Sendable {
         lanes.map { $0.reduce(0) { $0 + partDays($1) } }.max() ?? 0
     }
 
-    package var pricePerHour: Double? { parts.lazy.compactMap(\.pricePerHour).first }
-    /// Energy of one job; nil: of one of its parts no power is known.
-    package var energyMWh: Double? {
-        let all = parts.map(\.energyMWh)
-        return all.contains(nil) ? nil : all.compactMap(\.self).reduce(0, +)
-    }
+    /// The sum of a figure over the parts of one job; nil: a part has none.
+    func sum(_ figure: (PartPrice) -> Double?) -> Double? { StagePrice.sum(parts.map(figure)) }
 }
 
 /// Time and cost of a stage, without waiting for devices.
@@ -63,28 +71,61 @@ package struct StagePrice: Hashable, Sendable {
 
     package init(stage: Stage, jobs: [JobPrice]) { (self.stage, self.jobs) = (stage, jobs) }
 
-    /// Device-hours for which the stage holds devices.
-    package var deviceHours: Double {
-        24 * Double(stage.devices) * jobs.reduce(0) { $0 + Double($1.count) * $1.days }
-    }
+    private var parts: [PartPrice] { jobs.flatMap(\.parts) }
+
+    /// Devices of spare nodes that stand by for a job: parts of a job share them.
+    package var spareDevices: Int { stage.devices > 0 ? parts.lazy.map(\.spareDevices).max() ?? 0 : 0 }
+
+    /// Days of all jobs, one after the other.
+    package var jobDays: Double { jobs.reduce(0) { $0 + Double($1.count) * $1.days } }
+
+    /// Device-hours that are paid for: those for which the stage holds devices of the pool, and those of its spare nodes.
+    package var deviceHours: Double { 24 * Double(stage.devices + spareDevices) * jobDays }
 
     package var gpuMonths: Double { deviceHours / 730 }
 
+    /// Price of a device; nil: not known.
+    package var price: Price? { parts.lazy.compactMap(\.price).first }
     /// Price of a device-hour; nil: not known.
-    package var pricePerHour: Double? { jobs.lazy.compactMap(\.pricePerHour).first }
+    package var pricePerHour: Double? { parts.lazy.compactMap(\.pricePerHour).first }
 
-    /// Cost of the devices and of labels; nil: a price of them is not known.
-    package var cost: Double? {
-        let labels = stage.labels.map(\.cost)
-        if let labels, labels == nil { return nil }
-        guard stage.devices > 0 else { return labels ?? nil }
-        return pricePerHour.map { $0 * deviceHours + ((labels ?? nil) ?? 0) }
+    /// Cost of the devices; nil: their price is not known.
+    package var deviceCost: Double? { stage.devices > 0 ? pricePerHour.map { $0 * deviceHours } : 0 }
+
+    /// What the plans of the stage state beside devices, of all jobs.
+    package var beside: RunCostParts {
+        var all = RunCostParts()
+        for job in jobs {
+            for part in job.parts {
+                if let own = part.beside { all = all + own.times(Double(job.count)) }
+            }
+        }
+        return all
     }
 
+    /// Cost of the devices, of what the stage's own plans state beside them, and of labels; nil: a price of these is not
+    /// known.
+    package var cost: Double? { StagePrice.sum([deviceCost, beside.total, stage.labels.map(\.cost) ?? 0]) }
+
+    /// Failures that training meets in the mean.
+    package var failures: Double { sum(\.failures) ?? 0 }
+    /// Device-days of training, and those of them that failures, restarts and checkpoints take.
+    package var trainingDeviceDays: Double { sum { $0.run == nil ? 0 : Double($0.devices) * $0.days } ?? 0 }
+    package var lostDeviceDays: Double { sum { Double($0.devices) * $0.days * $0.lostShare } ?? 0 }
+
     /// Energy of the site, MWh; nil: not known.
-    package var energyMWh: Double? {
-        let all = jobs.map { job in job.energyMWh.map { $0 * Double(job.count) } }
-        return all.contains(nil) ? nil : all.compactMap(\.self).reduce(0, +)
+    package var energyMWh: Double? { sum(\.energyMWh) }
+    /// CO2 of the energy, tonnes; nil: not known.
+    package var emissions: Double? { sum(\.emissions) }
+
+    /// The sum of figures; nil: one of them is not known.
+    static func sum(_ values: [Double?]) -> Double? {
+        values.contains(nil) ? nil : values.compactMap(\.self).reduce(0, +)
+    }
+
+    /// The sum of a figure over the parts of all jobs; nil: a part has none.
+    private func sum(_ figure: (PartPrice) -> Double?) -> Double? {
+        StagePrice.sum(jobs.map { job in job.sum(figure).map { $0 * Double(job.count) } })
     }
 
     /// What the stage asks of a pool. No job is done again.

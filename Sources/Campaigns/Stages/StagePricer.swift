@@ -1,4 +1,5 @@
 internal import Costs
+internal import Foundation
 internal import Inference
 internal import Models
 internal import Numbers
@@ -11,6 +12,8 @@ package struct StagePricer {
     private let settings: SearchSettings
     /// Layouts by the plan without its name and tokens, on which the fastest layout does not depend.
     private var found: [Plan: Result<Estimate, PlannerError>] = [:]
+    /// Prices of requests that are alike, without the names of their parts.
+    private var served: [ServedTokens: Result<PartPrice, ServingError>] = [:]
     /// Searches that were made.
     package private(set) var searches = 0
 
@@ -22,6 +25,7 @@ package struct StagePricer {
 
     /// - Throws: all parts that do not fit, with the stages they are of.
     package mutating func price(_ stages: [Stage]) throws(PlanProblems) -> [StagePrice] {
+        search(for: stages.flatMap { $0.jobs.flatMap { $0.lanes.joined() } })
         var problems: [PlanProblem] = []
         var prices: [StagePrice] = []
         for stage in stages {
@@ -49,28 +53,54 @@ package struct StagePricer {
         return prices
     }
 
-    private mutating func price(_ part: StagePart) throws(PlannerError) -> PartPrice {
+    /// Makes all searches that the parts need, as many at a time as there are cores.
+    private mutating func search(for parts: [StagePart]) {
+        var plans: [(key: Plan, plan: Plan)] = []
+        var requests: [ServedTokens] = []
+        var (keys, asked): (Set<Plan>, Set<ServedTokens>) = ([], [])
+        for part in parts {
+            switch part.work {
+            case .training(let plan):
+                let key = Self.key(plan)
+                if found[key] == nil, keys.insert(key).inserted { plans.append((key, plan)) }
+            case .serving(let tokens):
+                if served[tokens] == nil, asked.insert(tokens).inserted { requests.append(tokens) }
+            }
+        }
+        let (searched, asks) = (plans, requests)
+        // One search has work for all cores; of many, each takes one.
+        var own = settings
+        if searched.count >= ProcessInfo.processInfo.activeProcessorCount { own.threads = 1 }
+        let pricer = LayoutChoice(settings: own)
+        let results = parallelMap(searched.count, threads: settings.threads) { index in
+            pricer.estimate(searched[index].plan)
+        }
+        for ((key, _), result) in zip(searched, results) { found[key] = result }
+        let prices = parallelMap(asks.count, threads: settings.threads) { asks[$0].result }
+        for (tokens, result) in zip(asks, prices) { served[tokens] = result }
+        searches += searched.count
+    }
+
+    private static func key(_ plan: Plan) -> Plan {
+        var key = plan
+        (key.name, key.tokens, key.remarks) = ("", nil, [])
+        return key
+    }
+
+    private func price(_ part: StagePart) throws(PlannerError) -> PartPrice {
         switch part.work {
         case .training(let plan): return PartPrice(part.name, try estimate(plan))
         case .serving(let tokens):
             do throws(ServingError) {
-                return try tokens.price(named: part.name)
+                var price = try (served[tokens] ?? tokens.result).get()
+                price.name = part.name
+                return price
             } catch { throw .noLayout(error.description) }
         }
     }
 
-    private mutating func estimate(_ plan: Plan) throws(PlannerError) -> Estimate {
-        var key = plan
-        (key.name, key.tokens, key.remarks) = ("", nil, [])
-        let known: Result<Estimate, PlannerError>
-        if let before = found[key] {
-            known = before
-        } else {
-            searches += 1
-            do throws(PlannerError) { known = .success(try search(plan)) } catch { known = .failure(error) }
-            found[key] = known
-        }
-        var estimate = try known.get()
+    private func estimate(_ plan: Plan) throws(PlannerError) -> Estimate {
+        var estimate = try (found[Self.key(plan)] ?? LayoutChoice(settings: settings).estimate(plan)).get()
         if estimate.plan.tokens != plan.tokens {
             var sized = estimate.plan
             sized.tokens = plan.tokens
@@ -80,6 +110,15 @@ package struct StagePricer {
             throw .unreachable("never ends: \(estimate.interruptions)")
         }
         return estimate
+    }
+}
+
+/// The layout on which a stage is priced.
+private struct LayoutChoice: Sendable {
+    let settings: SearchSettings
+
+    func estimate(_ plan: Plan) -> Result<Estimate, PlannerError> {
+        do throws(PlannerError) { return .success(try search(plan)) } catch { return .failure(error) }
     }
 
     /// The fastest layout of the plan, or the layout that it states.
@@ -112,12 +151,21 @@ extension PartPrice {
         self.init(
             name: name, devices: plan.paidDevices, days: run?.days ?? 0, lowDays: run?.lowDays ?? 0,
             highDays: run?.highDays ?? 0, pricePerHour: hours > 0 ? run?.costs.map { $0.devices / hours } : nil,
-            energyPerHour: hours > 0 ? run?.wallEnergyMWh.map { $0 / hours } : nil,
+            energyMWh: run?.wallEnergyMWh,
             words: "\(Figures.words(estimate.parameters)) parameters, \(Figures.words(plan.tokens ?? 0)) tokens, "
                 + "\(Figures.devices(of: plan)), \(Figures.seconds(estimate.iteration.seconds)) a step of "
                 + "\(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)); tensor "
                 + "\(estimate.layout.tensor), pipeline \(estimate.layout.pipeline), data \(estimate.layout.data)"
                 + "; MFU \(Figures.percent(estimate.mfu))")
+        spareDevices = plan.rentedDevices - plan.paidDevices
+        price = plan.cluster.price
+        if let run, let met = run.interruptions {
+            failures = met.failures(in: run.days * 86_400)
+            lostShare = run.parts.restarts / run.days
+        }
+        emissions = run?.emissions?.wallTonnes
+        beside = run?.costs
+        beside?.devices = 0
         self.run = UncertainRun(estimate)
     }
 }
@@ -125,6 +173,6 @@ extension PartPrice {
 extension Figures {
     /// `1,024 devices`, or `992 of 1,000 devices` where some stay idle.
     static func devices(of plan: Plan) -> String {
-        (plan.idleDevices > 0 ? "\(grouped(plan.devices)) of " : "") + "\(grouped(plan.paidDevices)) devices"
+        (plan.idleDevices > 0 ? "\(grouped(plan.devices)) of " : "") + devices(plan.paidDevices)
     }
 }

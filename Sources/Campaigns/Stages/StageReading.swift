@@ -61,6 +61,14 @@ struct StageReading {
         guard let variants, let plan = context.plan(file: file, devices: draft.devices, stage: reader) else {
             return nil
         }
+        let device = plan.cluster.deviceWords
+        if let pool = context.device, device != pool {
+            reader.report(
+                "plan", value: "'\(file)'", rule: "is on \(device), and the campaign's cluster is of \(pool)",
+                fix: "state cluster: \(context.clusterName) in the plan, or the plan's cluster as the campaign's; "
+                    + "a pool has one kind of devices")
+            return nil
+        }
         if let pool = context.pool, plan.devices > pool {
             reader.report(
                 "plan", value: Figures.grouped(plan.devices), rule: "plans more devices than the pool has",
@@ -107,27 +115,31 @@ struct StageReading {
     // MARK: - Parts
 
     /// Training of the model that the keys state; nil after a report.
-    func training(_ keys: PlanKeys, named name: String = "training", devices: Int? = nil) -> [StagePart]? {
+    func training(
+        _ keys: PlanKeys, named name: String = "training", modelKey: String? = nil, devices: Int? = nil
+    ) -> [StagePart]? {
         guard keys["tokens"] != nil || keys["samples"] != nil else {
             reader.reportMissing("tokens", fix: "tokens of the stage, e.g. tokens: 15T, here or for the whole campaign")
             return nil
         }
-        return plan(keys, devices: devices).map { [StagePart(name, .training($0))] }
+        return plan(keys, modelKey: modelKey, devices: devices).map { [StagePart(name, .training($0))] }
     }
 
-    func plan(_ keys: PlanKeys, devices: Int? = nil) -> Plan? {
+    func plan(_ keys: PlanKeys, modelKey: String? = nil, devices: Int? = nil) -> Plan? {
         context.plan(
-            keys, devices: devices ?? self.devices, stage: draft.name, own: Set(reader.keys), mark: reader.mark)
+            keys, devices: devices ?? self.devices, stage: draft.name, own: Set(reader.keys), modelKey: modelKey,
+            mark: reader.mark)
     }
 
-    /// Requests to the model that the keys state, or to another; nil after a report.
+    /// Requests to the model that the keys state, or to the one of another key of the stage; nil after a report.
     func serving(
-        _ name: String, model: Node? = nil, requests: Double, prompt: Int, output: Int, devices: Int? = nil
+        _ name: String, model: (key: String, node: Node)? = nil, requests: Double, prompt: Int, output: Int,
+        devices: Int? = nil
     ) -> StagePart? {
         var served = PlanKeys()
-        for key in ["model", "precision", "framework"] { served[key] = keys[key] }
-        if let model { served["model"] = model }
-        return plan(served, devices: devices).map { plan in
+        for key in ["model", "precision", "framework", "failures", "gridFactor"] { served[key] = keys[key] }
+        if let model { served["model"] = model.node }
+        return plan(served, modelKey: model?.key, devices: devices).map { plan in
             StagePart(
                 name,
                 .serving(ServedTokens(plan: plan, requests: requests, promptTokens: prompt, outputTokens: output)))
@@ -232,7 +244,7 @@ struct StageReading {
         guard let judge else { return ([StageJob(lanes: [[generation]])], labels) }
         guard
             let judged = serving(
-                "judge", model: judge, requests: prompts * answers, prompt: prompt + output, output: 0)
+                "judge", model: ("judge", judge), requests: prompts * answers, prompt: prompt + output, output: 0)
         else { return (nil, labels) }
         return ([StageJob(lanes: [[generation, judged]])], labels)
     }
@@ -249,14 +261,16 @@ struct StageReading {
             let length = plan.model.sequence
             guard
                 let forward = serving(
-                    "teacher", model: teacher, requests: tokens / Double(length), prompt: length, output: 0)
+                    "teacher", model: ("teacher", teacher), requests: tokens / Double(length), prompt: length, output: 0
+                )
             else { return nil }
             return [StageJob(lanes: [[forward] + student])]
         case .text:
             let prompt = reader.count("promptTokens", in: Bounds.sequence) ?? 1
             guard let teacher, let (keys, texts, length) = examples(sequences: 1), let student = training(keys),
                 texts > 0,
-                let writing = serving("teacher", model: teacher, requests: texts, prompt: prompt, output: length)
+                let writing = serving(
+                    "teacher", model: ("teacher", teacher), requests: texts, prompt: prompt, output: length)
             else { return nil }
             return [StageJob(lanes: [[writing] + student])]
         }

@@ -17,7 +17,7 @@ package struct Campaign: Hashable, Sendable {
     package var budget: Double?
     /// Costs beside devices, from the first day to the last.
     package var costs: RunCosts
-    /// The price of a device that the campaign states; nil: those of its clusters count.
+    /// The price of a device of the pool: the campaign's, or its cluster's; nil: not known.
     package var price: Price?
     package var payback: Payback?
     /// What prices and costs are counted in.

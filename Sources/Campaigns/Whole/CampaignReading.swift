@@ -53,7 +53,7 @@ private struct CampaignReading {
         let name = reader.text("name") ?? fileName
         let stated = reader.count("devices", in: Bounds.devices)
         let pool = devices ?? stated
-        let cluster = reader.take("cluster")
+        let (cluster, read) = (reader.take("cluster"), Cluster.read(reader, library: library))
         let start = MoneyReading.date(reader)
         let deadline = MoneyReading.date(reader, key: "deadline")
         if let start, let deadline, deadline < start {
@@ -71,9 +71,8 @@ private struct CampaignReading {
         let keys = PlanKeys(reader, PlanKeys.ofCampaign)
         let hasStages = reader.contains("stages")
         let context = StageContext(
-            collector: reader.collector, library: library, pool: pool, cluster: cluster, price: statedPrice,
-            money: money,
-            keys: keys)
+            collector: reader.collector, library: library, pool: pool, cluster: (cluster, read), price: statedPrice,
+            money: money, keys: keys)
         let drafts = reader.list("stages") { reader, node, place in
             StageDraft(
                 FieldReader(node, path: place, collector: reader.collector), number: Int(place.filter(\.isNumber)) ?? 0,
@@ -111,10 +110,10 @@ private struct CampaignReading {
                 fix: "state one currency and exchangeRates")
         }
         return Campaign(
-            name: name, pool: pool ?? 0, device: stages.lazy.compactMap(\.device).first ?? "", stages: stages,
+            name: name, pool: pool ?? 0, device: read?.deviceWords ?? "", stages: stages,
             start: start, deadline: deadline, budget: budget,
             costs: costs?.costs.scaled(by: factor ?? 1) ?? RunCosts(), payback: payback,
-            price: statedPrice?.converted(to: currency, money.rates), currency: currency)
+            price: (statedPrice ?? read?.price)?.converted(to: currency, money.rates), currency: currency)
     }
 
     private func stages(_ drafts: [StageDraft], context: StageContext) -> [Stage] {
@@ -133,12 +132,6 @@ private struct CampaignReading {
             let reading = StageReading(
                 draft: draft, context: context, keys: keys(of: draft, among: drafts, context: context))
             if let stage = reading.stage(after: after?[number] ?? []) { stages.append(stage) }
-        }
-        let devices = stages.compactMap(\.device)
-        if let first = devices.first, let other = stages.first(where: { $0.device != nil && $0.device != first }) {
-            var problem = other.place
-            (problem.kind, problem.rule) = (.input, "is planned on \(other.device ?? ""), and the pool is of \(first)")
-            reader.collector.adopt(problem)
         }
         return stages
     }
@@ -161,9 +154,4 @@ private struct CampaignReading {
         keys.inherit(context.keys, PlanKeys.ofCampaign)
         return keys
     }
-}
-
-extension Stage {
-    /// What the devices of the stage's parts are; nil: it has none.
-    var device: String? { jobs.lazy.flatMap { $0.lanes.joined() }.first?.plan.cluster.device.name }
 }

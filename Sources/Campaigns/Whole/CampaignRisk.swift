@@ -1,6 +1,6 @@
 internal import Costs
-internal import Foundation
 package import Numbers
+internal import Planner
 internal import Plans
 
 /// How long a campaign takes and costs if its predictions are off and jobs are done again: many samples of all its stages,
@@ -23,31 +23,34 @@ package struct CampaignRisk: Sendable {
     package init(_ answer: CampaignAnswer, samples: Int = 1000, seed: UInt64 = 1) {
         (self.samples, self.seed) = (max(1, samples), seed)
         let campaign = answer.campaign
-        let hasRepeats = campaign.stages.contains { $0.repetition.map { $0.probability > 0 && $0.share > 0 } ?? false }
-        var (days, costs, without): ([Double], [Double], [Double]) = ([], [], [])
-        var repeated = 0.0
-        for sample in 0..<self.samples {
-            var random = SplitMix64(seed: seed ^ SplitMix64.first(seed: UInt64(sample)))
-            let drawn = SampledCampaign(answer, random: &random)
-            let schedule = PoolSchedule(
-                drawn.works, pool: campaign.pool, order: answer.order, rule: answer.schedule.rule)
-            days.append(schedule.makespan)
-            repeated += drawn.repeatedDays
-            if let stages = drawn.cost {
-                let beside = RunCostParts(
-                    devices: 0, campaign.costs, days: schedule.makespan, wallEnergyMWh: answer.energyMWh)
-                costs.append(stages + beside.total)
-            }
-            guard hasRepeats else { continue }
-            without.append(
-                PoolSchedule(
-                    drawn.worksOnce, pool: campaign.pool, order: answer.order, rule: answer.schedule.rule
-                ).makespan)
+        let stages = answer.prices.map(SampledStage.init)
+        let hasRepeats = stages.contains { $0.repetition != nil }
+        @Sendable func makespan(_ works: [PoolWork]) -> Double {
+            PoolSchedule(works, pool: campaign.pool, order: answer.order, rule: answer.schedule.rule).makespan
         }
-        self.days = Quantiles(days)
-        cost = costs.count == days.count ? Quantiles(costs) : nil
-        daysWithoutRepeats = hasRepeats ? Quantiles(without) : nil
-        repeatedGPUMonths = repeated * 24 / 730 / Double(self.samples)
+        let seeds = (0..<self.samples).map { seed ^ SplitMix64.first(seed: UInt64($0)) }
+        // Every sample has random numbers of its own, so the digits do not depend on the number of cores.
+        let drawn = parallelMap(self.samples, threads: nil) { sample -> Sample in
+            var random = SplitMix64(seed: seeds[sample])
+            let drawn = SampledCampaign(stages, random: &random)
+            let days = makespan(drawn.works)
+            let beside = answer.beside(days: days, energyMWh: drawn.energyMWh).total
+            return Sample(
+                days: days, cost: drawn.cost.map { $0 + beside },
+                daysWithoutRepeats: hasRepeats ? makespan(drawn.worksOnce) : nil, repeatedDays: drawn.repeatedDays)
+        }
+        days = Quantiles(drawn.map(\.days))
+        let costs = drawn.compactMap(\.cost)
+        cost = costs.count == drawn.count ? Quantiles(costs) : nil
+        daysWithoutRepeats = hasRepeats ? Quantiles(drawn.compactMap(\.daysWithoutRepeats)) : nil
+        repeatedGPUMonths = drawn.reduce(0) { $0 + $1.repeatedDays } * 24 / 730 / Double(self.samples)
+    }
+
+    /// What one sample comes to.
+    private struct Sample: Sendable {
+        var days: Double
+        var cost, daysWithoutRepeats: Double?
+        var repeatedDays: Double
     }
 
     /// Share of the samples that end by the day; nil: the campaign has no first day.
@@ -60,43 +63,77 @@ package struct CampaignRisk: Sendable {
     package func chance(within budget: Double) -> Double? { cost?.share(atMost: budget) }
 }
 
+/// The figures of a stage that are alike in all samples.
+private struct SampledStage: Sendable {
+    let jobs: [JobPrice]
+    /// The stage's work, whose jobs' days are drawn.
+    let work: PoolWork
+    /// nil: no job is done again.
+    let repetition: Repetition?
+    /// Days of all jobs, and device-days that are paid for in them.
+    let jobDays, deviceDays: Double
+    /// Cost of devices, of what plans state beside them for a run that goes as planned, and of labels; nil: not known.
+    let devices, labels: Double?
+    let beside: RunCostParts
+    let price: Price?
+    let energyMWh: Double?
+
+    init(_ stage: StagePrice) {
+        jobs = stage.jobs
+        work = stage.poolWork
+        repetition = stage.stage.repetition.flatMap { $0.probability > 0 && $0.share > 0 ? $0 : nil }
+        (jobDays, deviceDays) = (stage.jobDays, stage.deviceHours / 24)
+        // Labels cost the same in every sample.
+        (devices, labels) = (stage.deviceCost, stage.stage.labels.map(\.cost) ?? 0)
+        (beside, price, energyMWh) = (stage.beside, stage.price, stage.energyMWh)
+    }
+}
+
 /// One sample of all stages.
 private struct SampledCampaign {
     var works: [PoolWork] = []
-    /// The same without jobs that are done again.
+    /// The works if no job were done again; empty where no stage states a chance of that.
     var worksOnce: [PoolWork] = []
     /// Cost of all stages; nil: a price is not known.
     var cost: Double? = 0
+    /// Energy of all stages, MWh; nil: no power is known.
+    var energyMWh: Double? = 0
     /// Device-days of jobs that are done again.
     var repeatedDays = 0.0
 
-    init(_ answer: CampaignAnswer, random: inout SplitMix64) {
+    init(_ stages: [SampledStage], random: inout SplitMix64) {
         let (common, dear) = (random.normal(), random.normal())
-        let dearness = answer.campaign.price?.dearness(dear) ?? 1
-        for price in answer.prices {
+        let hasRepeats = stages.contains { $0.repetition != nil }
+        works.reserveCapacity(stages.count)
+        for stage in stages {
             // Variants of one stage run on the same software and devices, so they share their error.
             let own = random.normal()
-            let days = price.jobs.map { job in
-                job.days { StageDuration.days(of: $0, common: common, own: own, &random) }
+            var work = stage.work
+            var next = 0
+            for job in stage.jobs {
+                let days = job.days { StageDuration.days(of: $0, common: common, own: own, &random) }
+                for place in next..<next + job.count { work.jobs[place] = days }
+                next += job.count
             }
-            var once = price.poolWork
-            once.jobs = zip(price.jobs, days).flatMap { Array(repeating: $1, count: $0.count) }
-            var work = once
-            if let again = price.stage.repetition {
+            let once = work.jobDays
+            if hasRepeats { worksOnce.append(work) }
+            if let again = stage.repetition {
                 for job in work.jobs.indices where random.next().fraction < again.probability {
                     work.jobs[job] *= 1 + again.share
                 }
             }
-            repeatedDays += work.deviceDays - once.deviceDays
+            let days = stage.repetition == nil ? once : work.jobDays
+            let longer = stage.jobDays > 0 ? days / stage.jobDays : 1
+            if stage.jobDays > 0 { repeatedDays += stage.deviceDays * (days - once) / stage.jobDays }
             works.append(work)
-            worksOnce.append(once)
-            // Labels cost the same in every sample.
-            if let planned = price.cost, let before = cost {
-                let hour = price.pricePerHour ?? 0
-                cost = before + planned + hour * (dearness * 24 * work.deviceDays - price.deviceHours)
-            } else {
+            if let sum = energyMWh { energyMWh = stage.energyMWh.map { sum + $0 * longer } }
+            guard let sum = cost, let devices = stage.devices, let labels = stage.labels else {
                 cost = nil
+                continue
             }
+            cost =
+                sum + devices * longer * (stage.price?.dearness(dear) ?? 1) + stage.beside.scaled(by: longer).total
+                + labels
         }
     }
 }
@@ -115,8 +152,7 @@ enum StageDuration {
     static func days(of part: PartPrice, common: Double, own: Double, _ random: inout SplitMix64) -> Double {
         let z = commonShare.squareRoot() * common + (1 - commonShare).squareRoot() * own
         if let run = part.run { return run.sample(&random, error: z).days }
-        let end = z < 0 ? part.lowDays : part.highDays
-        guard part.days > 0, end > 0, end.isFinite else { return part.days }
-        return part.days * exp(abs(z) / UncertainRun.ninetyFifth * log(end / part.days))
+        guard part.days > 0 else { return part.days }
+        return part.days * SkewedSpread(low: part.lowDays / part.days, high: part.highDays / part.days).factor(z)
     }
 }

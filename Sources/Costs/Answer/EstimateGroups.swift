@@ -80,6 +80,4 @@ extension ClusterGroups {
         }
         return sum
     }
-
-    var nodes: Int { list.reduce(0) { $0 + $1.nodes } }
 }

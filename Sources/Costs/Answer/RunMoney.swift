@@ -10,6 +10,9 @@ package struct RunCostParts: Hashable, Codable, Sendable {
     package var staff = 0.0
     package var electricity = 0.0
 
+    /// No costs at all.
+    package init() { devices = 0 }
+
     /// - Parameters:
     ///   - devices: cost of the devices.
     ///   - wallEnergyMWh: energy of the site; where it is unknown, a stated price of energy counts nothing.
@@ -20,6 +23,28 @@ package struct RunCostParts: Hashable, Codable, Sendable {
         if let sent = costs.egress { egress = sent.bytes / 1e12 * sent.perTerabyte }
         if let staff = costs.staff { self.staff = staff.people * staff.perMonth * months }
         if let price = costs.perKilowattHour { electricity = price * 1000 * (wallEnergyMWh ?? 0) }
+    }
+
+    /// The costs of a run that takes `factor` times as long. What leaves the site stays the same.
+    package func scaled(by factor: Double) -> RunCostParts {
+        var parts = self
+        (parts.devices, parts.storage) = (devices * factor, storage * factor)
+        (parts.staff, parts.electricity) = (staff * factor, electricity * factor)
+        return parts
+    }
+
+    /// The costs of `count` such runs.
+    package func times(_ count: Double) -> RunCostParts {
+        var parts = scaled(by: count)
+        parts.egress *= count
+        return parts
+    }
+
+    package static func + (a: RunCostParts, b: RunCostParts) -> RunCostParts {
+        var sum = a
+        (sum.devices, sum.storage, sum.egress) = (a.devices + b.devices, a.storage + b.storage, a.egress + b.egress)
+        (sum.staff, sum.electricity) = (a.staff + b.staff, a.electricity + b.electricity)
+        return sum
     }
 
     package var total: Double { devices + storage + egress + staff + electricity }

@@ -88,8 +88,10 @@ extension ServingQuestion {
         let narrower = StoredFormat.named.first { format in
             guard format.bytes < work.weights.bytes else { return false }
             var narrow = work
-            let ends = [narrow.ends, Workload.usualEnds(format)].min { $0.bytes < $1.bytes }
-            (narrow.weights, narrow.ends) = (format, ends ?? narrow.ends)
+            narrow.weights = format
+            let ends = format.usualEnds
+            if ends.head.bytes < narrow.ends.bytes { narrow.ends = ends.head }
+            if ends.table.bytes < narrow.table.bytes { narrow.table = ends.table }
             return layouts.contains {
                 MemoryPrice(served, cluster, narrow, $0).memory(batch: batch, context: work.context).fits
             }

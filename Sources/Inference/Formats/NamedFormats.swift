@@ -21,16 +21,36 @@ extension StoredFormat {
     /// 32 numbers share a 16-bit scale (ggml, `block_q8_0` and `block_q4_0`).
     package static let q8 = StoredFormat(name: "q8_0", bits: 8, group: 32, groupBits: 16)
     package static let q4 = StoredFormat(name: "q4_0", bits: 4, group: 32, groupBits: 16)
+    /// 256 numbers share a 16-bit scale, and 16 of them an 8-bit one (ggml, `block_q6_K`).
+    package static let q6 = StoredFormat(name: "q6_K", bits: 6, group: 256, groupBits: 144)
 
     /// All formats that have a name, the widest first.
     package static let named: [StoredFormat] = [
-        .fp32, .fp16, .bf16, .q8, .mxfp8, .fp8, .int8, .nvfp4, .q4, .mxfp4, .int4, .nf4,
+        .fp32, .fp16, .bf16, .q8, .mxfp8, .fp8, .int8, .q6, .nvfp4, .q4, .mxfp4, .int4, .nf4,
     ]
 
     /// The format of this name; nil: there is none.
     package init?(named name: String) {
         guard let format = Self.named.first(where: { $0.name == name }) else { return nil }
         self = format
+    }
+
+    /// Four bits as a device's software stores them: those of llama.cpp on processors and phones, those of GPTQ on others.
+    package static func fourBits(on device: Device) -> StoredFormat {
+        device.peakFLOPs.values.max() ?? 0 < Device.slowestAccelerator ? .q4 : .int4
+    }
+
+    /// Formats of the head and of the token table beside weights in this one, where nothing is stated.
+    ///
+    /// llama.cpp keeps the head of `q4_0` in `q6_K` and the table in `q4_0`; one matrix that is both is in the head's
+    /// format (`llama_tensor_get_type_impl` in its src/llama-quant.cpp). Checkpoints of GPTQ, AWQ, FP8 and NVFP4 leave both in
+    /// 16 bits.
+    package var usualEnds: (head: StoredFormat, table: StoredFormat) {
+        switch name.prefix(while: { $0 != " " }) {
+        case "q4_0": (.q6, self)
+        case "q6_K", "q8_0": (self, self)
+        default: bits < 16 ? (.bf16, .bf16) : (self, self)
+        }
     }
 
     /// The format in which a device multiplies numbers that are stored so.

@@ -1,3 +1,5 @@
+internal import Numbers
+
 /// Published figures of models that answer beside our own.
 package struct ServingComparison: Sendable {
     /// One figure.
@@ -40,9 +42,6 @@ package struct ServingComparison: Sendable {
     package var medianOfSources: Double? { Self.median(sources.compactMap { medianError(of: $0) }) }
 
     private static func median(_ values: [Double]) -> Double? {
-        guard !values.isEmpty else { return nil }
-        let sorted = values.sorted()
-        let middle = sorted.count / 2
-        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+        values.isEmpty ? nil : Quantiles(values).at(0.5)
     }
 }

@@ -142,9 +142,21 @@ struct PassPrice {
         guard let mixture = block.mixture else { return sum }
         sum.experts = experts(block, mixture, division, rows: rows.count)
         let exchange = exchange(block, mixture, division, rows)
-        sum.messages += work.overlaps ? max(0, exchange - sum.computed) : exchange
+        sum.messages += work.overlaps ? exposed(exchange, behind: sum.computed, rows) : exchange
         return sum
     }
+
+    /// Seconds that an exchange adds to the compute that hides it.
+    ///
+    /// Kernels that exchange rows of prompts take multiprocessors from the products: 20 of an H800's 132 (DeepSeek-AI 2024,
+    /// DeepSeek-V3, section 3.2.2). Rows of answers are sent by the network cards alone (DeepEP, low-latency kernels).
+    private func exposed(_ exchange: Double, behind compute: Double, _ rows: Rows) -> Double {
+        guard case .prompts = rows else { return max(0, exchange - compute) }
+        return max(Self.exchangeShare * exchange, exchange - compute)
+    }
+
+    /// Share of a device that exchanges rows of prompts while the rest computes.
+    private static let exchangeShare = 20.0 / 132
 
     /// Seconds of the all-reduces of a block or an end.
     private func reduce(_ messages: JoinedMessages, _ rows: Double) -> Double {

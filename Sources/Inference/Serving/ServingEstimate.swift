@@ -26,9 +26,10 @@ package struct ServingEstimate: Hashable, Sendable {
     /// Seconds of one more token of every sequence, at the first, in the middle and at the last of an answer.
     package var tokenSeconds: Tokens
 
-    /// What the fullest device holds: parameters of blocks, of the ends, and bytes of a sequence.
+    /// What the fullest device holds: parameters of blocks, of the embedding's table and of the head, and bytes of a
+    /// sequence.
     struct Held: Hashable, Sendable {
-        var blocks, ends, sequence: Double
+        var blocks, table, head, sequence: Double
     }
 
     package struct Tokens: Hashable, Codable, Sendable {

@@ -17,11 +17,23 @@ extension ServingEstimate {
         lines.define("s_o", work.output, "tokens", "tokens of an answer")
         lines.define("d", layout.data, "copies", "copies of the blocks, each with sequences of its own")
         lines.define("N_b", held.blocks, "parameters", "parameters of blocks on the fullest device")
-        lines.define("N_e", held.ends, "parameters", "parameters of embedding and head on it")
         lines.define(
             "w", work.weights.bytes, "bytes", "bytes of a weight in \(work.weights.name), with its part of a scale")
-        lines.define("w_e", work.ends.bytes, "bytes", "bytes of a weight of embedding and head in \(work.ends.name)")
-        lines.derive("weights of a device", as: "weights", "N_b·w + N_e·w_e", "bytes")
+        if work.table == work.ends {
+            lines.define("N_e", held.table + held.head, "parameters", "parameters of embedding and head on it")
+            lines.define(
+                "w_e", work.ends.bytes, "bytes", "bytes of a weight of embedding and head in \(work.ends.name)")
+        } else {
+            lines.define(
+                "N_t", held.table, "parameters", "parameters of the embedding on it; 0 where it is the head's matrix")
+            lines.define("w_t", work.table.bytes, "bytes", "bytes of a weight of the embedding in \(work.table.name)")
+            lines.define("N_e", held.head, "parameters", "parameters of the head on it")
+            lines.define("w_e", work.ends.bytes, "bytes", "bytes of a weight of the head in \(work.ends.name)")
+        }
+        lines.derive(
+            "weights of a device", as: "weights", "N_b·w\(work.table == work.ends ? "" : " + N_t·w_t") + N_e·w_e",
+            "bytes"
+        )
         lines.define(
             "c", held.sequence, "bytes",
             "bytes that a sequence of s_p + s_o tokens keeps on the fullest device in \(work.cache.name)")

@@ -26,8 +26,8 @@ struct MemoryPrice {
     private let layout: ServingLayout
     private let device: Device
     private let stages: [[Int]]
-    /// Parameters of every stage on one device: those of blocks, and those of embedding and head.
-    private let parameters: [(blocks: Double, ends: Double)]
+    /// Parameters of every stage on one device: those of blocks, of the embedding's table, and of the head.
+    private let parameters: [(blocks: Double, table: Double, head: Double)]
 
     init(_ served: ServedModel, _ cluster: Cluster, _ work: Workload, _ layout: ServingLayout) {
         (self.served, self.work, self.layout) = (served, work, layout)
@@ -39,9 +39,13 @@ struct MemoryPrice {
         parameters = stages.enumerated().map { stage, counts in
             let blocks = parts.deviceParameters(
                 blocks: counts, tensor: layout.tensor, vocabulary: vocabulary, holdsEmbedding: false, holdsHead: false)
-            let whole = parts.deviceParameters(
-                blocks: counts, tensor: layout.tensor, vocabulary: vocabulary, holdsEmbedding: stage == 0,
-                holdsHead: stage == layout.pipeline - 1)
+            func held(head: Bool) -> Double {
+                parts.deviceParameters(
+                    blocks: counts, tensor: layout.tensor, vocabulary: vocabulary, holdsEmbedding: stage == 0,
+                    holdsHead: head)
+            }
+            let isLast = stage == layout.pipeline - 1
+            let (whole, table) = (held(head: isLast), stage == 0 ? held(head: false) - blocks : 0)
             var routed = 0.0
             for (count, block) in zip(counts, parts.blocks) {
                 guard let mixture = block.mixture else { continue }
@@ -49,7 +53,9 @@ struct MemoryPrice {
                 let held = (Double(mixture.experts) / Double(layout.expert)).rounded(.up)
                 routed += Double(count) * one * held / Double(layout.expertTensor)
             }
-            return (blocks + routed, whole - blocks)
+            // A tied matrix is stored once, as the head.
+            let own = model.tiedEmbeddings ? 0 : table
+            return (blocks + routed, own, whole - blocks - own)
         }
     }
 
@@ -67,7 +73,7 @@ struct MemoryPrice {
     func held(batch: Int, context: Int) -> ServingEstimate.Held {
         let stage = fullest(batch: batch, context: context)
         return ServingEstimate.Held(
-            blocks: parameters[stage].blocks, ends: parameters[stage].ends,
+            blocks: parameters[stage].blocks, table: parameters[stage].table, head: parameters[stage].head,
             sequence: sequenceBytes(stage, context: context))
     }
 
@@ -75,7 +81,8 @@ struct MemoryPrice {
     private func sequences(_ batch: Int) -> Double { (Double(batch) / Double(layout.data)).rounded(.up) }
 
     private func weights(_ stage: Int) -> Double {
-        parameters[stage].blocks * work.weights.bytes + parameters[stage].ends * work.ends.bytes
+        parameters[stage].blocks * work.weights.bytes + parameters[stage].table * work.table.bytes
+            + parameters[stage].head * work.ends.bytes
     }
 
     /// Bytes that a device of a stage keeps of a sequence.

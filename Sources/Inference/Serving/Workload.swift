@@ -1,8 +1,9 @@
 /// What is asked of a model that answers: sequences, their lengths, and the formats of what is stored.
 package struct Workload: Hashable, Sendable {
     package var weights: StoredFormat
-    /// Format of the embedding and the head.
+    /// Format of the head; and of the embedding's table, where that is another matrix.
     package var ends: StoredFormat
+    package var table: StoredFormat
     package var cache: StoredFormat
     /// Sequences at the same time, over all devices.
     package var batch: Int
@@ -14,12 +15,14 @@ package struct Workload: Hashable, Sendable {
     /// Whether the rows of one half of a batch travel to their experts while the other half is computed.
     package var overlaps: Bool
 
+    /// - Parameter ends: of the embedding and the head; nil: as is usual with such weights.
     package init(
         weights: StoredFormat = .bf16, ends: StoredFormat? = nil, cache: StoredFormat = .bf16, batch: Int = 1,
         prompt: Int, output: Int, chunk: Int = Workload.usualChunk, overlaps: Bool = false
     ) {
         self.weights = weights
-        self.ends = ends ?? Self.usualEnds(weights)
+        self.ends = ends ?? weights.usualEnds.head
+        table = ends ?? weights.usualEnds.table
         self.cache = cache
         (self.batch, self.prompt, self.output) = (batch, prompt, output)
         self.chunk = chunk
@@ -31,7 +34,4 @@ package struct Workload: Hashable, Sendable {
 
     /// vLLM's default of `max_num_batched_tokens`, 2,048.
     package static let usualChunk = 2048
-
-    /// Checkpoints in fewer than 16 bits leave the embedding and the head in 16 bits (GPTQ, AWQ, FP8 and NVFP4 checkpoints).
-    package static func usualEnds(_ weights: StoredFormat) -> StoredFormat { weights.bits < 16 ? .bf16 : weights }
 }

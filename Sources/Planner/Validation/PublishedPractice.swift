@@ -1,5 +1,6 @@
 package import Costs
 internal import Models
+internal import Numbers
 package import Plans
 
 /// Time beyond the fastest layout's steps, by published whole runs and published steps.
@@ -110,17 +111,17 @@ package struct PublishedPractice: Sendable {
         let others = reached.filter { organisation == nil || $0.organisation != organisation }
         func median(_ rows: [Reached], _ ratio: (Reached) -> Double?) -> (median: Double, count: Int) {
             let sources = Dictionary(grouping: rows, by: \.source).values.compactMap { rows -> Double? in
-                let ratios = rows.compactMap(ratio).sorted()
-                return ratios.isEmpty ? nil : ErrorFigures.quantile(ratios, 0.5)
+                let ratios = rows.compactMap(ratio)
+                return ratios.isEmpty ? nil : Quantiles(ratios).at(0.5)
             }
-            return (ErrorFigures.quantile(sources.sorted(), 0.5), sources.count)
+            return (Quantiles(sources).at(0.5), sources.count)
         }
         let fused = median(others.filter { !$0.isUnfused }, \.named)
         let unfused = median(others.filter(\.isUnfused), \.named)
-        let idle = trained.filter { organisation == nil || $0.organisation != organisation }.map(\.idle).sorted()
+        let idle = trained.filter { organisation == nil || $0.organisation != organisation }.map(\.idle)
         return Medians(
             named: fused.median, assumed: median(others.filter { !$0.isUnfused }, \.assumed).median,
-            unfused: unfused.median, idle: ErrorFigures.quantile(idle, 0.5),
+            unfused: unfused.median, idle: Quantiles(idle).at(0.5),
             counts: [fused.count, unfused.count, idle.count])
     }
 }

@@ -1,5 +1,6 @@
 package import Costs
 internal import Models
+internal import Numbers
 package import Plans
 
 /// A published run with its prediction.
@@ -69,22 +70,13 @@ package struct ErrorFigures: Hashable, Sendable {
 
     /// - Parameter errors: predicted over measured seconds, minus one.
     package init(_ errors: [Double]) {
-        let absolute = errors.map(abs).sorted()
+        let absolute = Quantiles(errors.map(abs))
         count = errors.count
-        median = Self.quantile(absolute, 0.5)
-        mean = absolute.reduce(0, +) / Double(max(1, count))
-        ninetieth = Self.quantile(absolute, 0.9)
-        bias = Self.quantile(errors.sorted(), 0.5)
-        within = Double(absolute.filter { $0 <= 0.1 }.count) / Double(max(1, count))
-    }
-
-    /// The quantile of ascending values, linear between the two nearest; NaN where there are none.
-    package static func quantile(_ sorted: [Double], _ share: Double) -> Double {
-        guard let last = sorted.last else { return .nan }
-        let place = share * Double(sorted.count - 1)
-        let low = Int(place)
-        guard low + 1 < sorted.count else { return last }
-        return sorted[low] + (sorted[low + 1] - sorted[low]) * (place - Double(low))
+        median = absolute.at(0.5)
+        mean = absolute.sorted.reduce(0, +) / Double(max(1, count))
+        ninetieth = absolute.at(0.9)
+        bias = Quantiles(errors).at(0.5)
+        within = Double(absolute.sorted.filter { $0 <= 0.1 }.count) / Double(max(1, count))
     }
 }
 

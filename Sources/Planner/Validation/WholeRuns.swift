@@ -1,5 +1,6 @@
 package import Costs
 internal import Models
+internal import Numbers
 package import Plans
 
 /// Whole published runs and their predictions, each by figures of other organisations.
@@ -38,9 +39,9 @@ package struct WholeRuns: Sendable {
 
         init(_ predictions: [Prediction]) {
             count = predictions.count
-            median = ErrorFigures.quantile(predictions.map(\.ratio).sorted(), 0.5)
+            median = Quantiles(predictions.map(\.ratio)).at(0.5)
             covered = Double(predictions.count(where: \.isInside)) / Double(max(1, count))
-            halfWidth = ErrorFigures.quantile(predictions.map(\.halfWidth).sorted(), 0.5)
+            halfWidth = Quantiles(predictions.map(\.halfWidth)).at(0.5)
         }
     }
 

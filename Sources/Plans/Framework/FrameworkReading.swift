@@ -242,11 +242,18 @@ extension Frameworks {
     }
 
     /// Reads `framework:` of a plan; a plan without that key means `auto`.
-    static func read(_ plan: FieldReader, library: Library) -> Frameworks? {
+    /// - Parameter shipped: the framework files of `library`, where they were read before.
+    static func read(_ plan: FieldReader, library: Library, shipped: Frameworks? = nil) -> Frameworks? {
         let name = plan.word("framework")
         let map = name == nil && plan.entryMap("framework") != nil ? plan.map("framework") : nil
         var frameworks: Frameworks
-        do throws(PlanProblems) { frameworks = try read(library: library, files: &plan.collector.files) } catch {
+        do throws(PlanProblems) {
+            if let shipped {
+                frameworks = shipped
+            } else {
+                frameworks = try read(library: library, files: &plan.collector.files)
+            }
+        } catch {
             error.problems.forEach(plan.collector.adopt)
             return nil
         }

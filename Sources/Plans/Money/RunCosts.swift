@@ -39,30 +39,30 @@ package struct RunCosts: Hashable, Codable, Sendable {
         var costs = RunCosts()
         let currency = Currency.read(map)
         let prices = 0.0...1e9
-        if let part = map.map("storage") {
-            let size = part.quantity("size", .bytes, in: 0...1e21)
-            let price = part.number("perTerabyteMonth", .plain, in: prices)
-            part.reportMissing("size", fix: "e.g. size: 500 TB")
-            part.reportMissing("perTerabyteMonth", fix: "e.g. perTerabyteMonth: 20")
+        // A map of how much there is and what it costs; nil: absent, or reported.
+        func part(
+            _ key: String, _ amount: (FieldReader) -> Double?, _ example: (key: String, value: String),
+            price: String, _ priceExample: String
+        ) -> (amount: Double, price: Double)? {
+            guard let part = map.map(key) else { return nil }
+            let much = amount(part)
+            let dear = part.number(price, .plain, in: prices)
+            part.reportMissing(example.key, fix: "e.g. \(example.key): \(example.value)")
+            part.reportMissing(price, fix: priceExample)
             part.reportUnknownKeys()
-            if let size, let price { costs.storage = Storage(bytes: size, perTerabyteMonth: price) }
+            guard let much, let dear else { return nil }
+            return (much, dear)
         }
-        if let part = map.map("egress") {
-            let size = part.quantity("size", .bytes, in: 0...1e21)
-            let price = part.number("perTerabyte", .plain, in: prices)
-            part.reportMissing("size", fix: "e.g. size: 50 TB")
-            part.reportMissing("perTerabyte", fix: "e.g. perTerabyte: 80")
-            part.reportUnknownKeys()
-            if let size, let price { costs.egress = Egress(bytes: size, perTerabyte: price) }
-        }
-        if let part = map.map("staff") {
-            let people = part.number("people", .plain, in: 0...1e6)
-            let price = part.number("perMonth", .plain, in: prices)
-            part.reportMissing("people", fix: "e.g. people: 12")
-            part.reportMissing("perMonth", fix: "what one costs a month, e.g. perMonth: 20000")
-            part.reportUnknownKeys()
-            if let people, let price { costs.staff = Staff(people: people, perMonth: price) }
-        }
+        func bytes(_ part: FieldReader) -> Double? { part.quantity("size", .bytes, in: 0...1e21) }
+        costs.storage = part(
+            "storage", bytes, ("size", "500 TB"), price: "perTerabyteMonth", "e.g. perTerabyteMonth: 20"
+        ).map { Storage(bytes: $0.amount, perTerabyteMonth: $0.price) }
+        costs.egress = part("egress", bytes, ("size", "50 TB"), price: "perTerabyte", "e.g. perTerabyte: 80")
+            .map { Egress(bytes: $0.amount, perTerabyte: $0.price) }
+        costs.staff = part(
+            "staff", { $0.number("people", .plain, in: 0...1e6) }, ("people", "12"), price: "perMonth",
+            "what one costs a month, e.g. perMonth: 20000"
+        ).map { Staff(people: $0.amount, perMonth: $0.price) }
         costs.perKilowattHour = map.number("perKilowattHour", .plain, in: prices)
         map.reportUnknownKeys()
         return (costs, currency)

@@ -1,10 +1,13 @@
 internal import Foundation
 
 extension Cluster {
+    /// Nodes that hold so many devices; the last one may be filled in part.
+    package func nodes(of devices: Int) -> Int { max(0, devices - 1) / max(devicesPerNode, 1) + 1 }
+
     /// Failures a second of `devices` of this kind of nodes; nil if none are known. Spot capacity that is taken away is a
     /// failure too.
     package func failuresPerSecond(devices: Int) -> Double? {
-        let nodes = Double(max(0, devices - 1) / max(devicesPerNode, 1) + 1)
+        let nodes = Double(nodes(of: devices))
         let taken = price?.preemptionsPerNodeDay.map { $0 * nodes / 86_400 }
         let own: Double?
         if let perDay = failures?.perDay {
@@ -20,6 +23,9 @@ extension Cluster {
 }
 
 extension ClusterGroups {
+    /// Nodes of all groups.
+    package var nodes: Int { list.reduce(0) { $0 + $1.nodes } }
+
     /// Failures a second of all devices whose failures are known; nil if none are.
     package var failuresPerSecond: Double? {
         let known = list.compactMap { $0.cluster.failuresPerSecond(devices: $0.devices) }
@@ -30,7 +36,7 @@ extension ClusterGroups {
 extension Plan {
     /// Nodes that train; the last one may be filled in part.
     package var nodes: Int {
-        cluster.groups?.list.reduce(0) { $0 + $1.nodes } ?? max(0, devices - 1) / max(cluster.devicesPerNode, 1) + 1
+        cluster.groups?.nodes ?? cluster.nodes(of: devices)
     }
 
     /// Mean seconds between failures of all devices; nil if no failures are known, or none come. Failures of the groups of

@@ -91,12 +91,15 @@ package struct MoneyReading {
         let missing = Set(others.flatMap { rates.missing(from: $0, to: target) })
         guard missing.isEmpty else {
             let codes = missing.map(\.rawValue).sorted()
+            // Where no rate is stated, the amounts that need one say where.
+            let keys = ["exchangeRates", "price", "costs", "currency"]
+            let place = keys.first(where: reader.contains) ?? "exchangeRates"
             reader.report(
-                "exchangeRates",
+                place,
                 rule:
                     "prices are in \(Wording.alternatives(Set(others).map(\.rawValue).sorted(), "and")) and answers in "
                     + "\(target.rawValue), and nothing says what a dollar buys of \(Wording.alternatives(codes, "and"))",
-                fix: "e.g. exchangeRates: {\(codes[0]): 7.1}")
+                fix: "state exchangeRates, e.g. exchangeRates: {\(codes[0]): 7.1}")
             return
         }
         plan.cluster.changeKinds { cluster in

@@ -66,6 +66,8 @@ struct PlanReading {
     let isRun: Bool
     /// Parts that another reading of the same file has read, where this one reads them alike; nil: none.
     var given: Given?
+    /// The framework files of `library`, where they were read before; nil: they are read for this plan.
+    var shipped: Frameworks?
 
     /// The parts of a plan that lie in other files.
     struct Given {
@@ -137,7 +139,7 @@ struct PlanReading {
         let (tuning, batches) = (TuningReading(reader), BatchKeys(reader))
         let frameworks =
             isRun && !reader.contains("framework")
-            ? Frameworks() : given?.frameworks ?? Frameworks.read(reader, library: library)
+            ? Frameworks() : given?.frameworks ?? Frameworks.read(reader, library: library, shipped: shipped)
         let shares = RunShares.read(reader)
         let money = MoneyReading(reader)
         let measured = MeasurementReading(reader)

@@ -48,12 +48,9 @@ struct MoneyText {
         ]
     }
 
-    /// How many failures the run meets and what one costs, where the plan or the cluster says more of them than how often
-    /// they come; nil: it does not.
+    /// How many failures the run meets and what one costs; nil: none are known.
     private var failures: String? {
-        guard plan.cluster.failures != nil || plan.cluster.price?.preemptionsPerNodeDay != nil,
-            let run = estimate.run?.ended, let met = run.interruptions
-        else { return nil }
+        guard let run = estimate.run?.ended, let met = run.interruptions else { return nil }
         let count = met.failures(in: run.days * 86_400)
         var text =
             "\(Figures.words(count)) expected, one every \(Self.time(met.between)); training again after "

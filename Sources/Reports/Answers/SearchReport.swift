@@ -45,7 +45,7 @@ package struct SearchReport: Encodable, Sendable {
 
     /// One line: `fastest of 345 layouts that fit, 1,234 tried in 0.4 s; bounds rule out 12 other ways …`.
     package var summary: String {
-        "fastest of \(Figures.grouped(feasible)) layouts that fit, \(Figures.grouped(evaluated)) tried in "
+        "fastest of \(Figures.count(feasible, "layout")) that fit, \(Figures.grouped(evaluated)) tried in "
             + Figures.seconds(seconds)
             + (ruledOut > 0 ? "; bounds rule out \(Figures.grouped(ruledOut)) other ways to divide the devices" : "")
     }

@@ -26,6 +26,8 @@ package struct ServingReport: Encodable {
     private struct Asked: Encodable {
         var batch, promptTokens, outputTokens, chunk: Int
         var weights, ends, cache: Format
+        /// Of the embedding's table, where it is another than the head's.
+        var embedding: Format?
         var overlap: Bool
     }
 
@@ -78,7 +80,9 @@ package struct ServingReport: Encodable {
             name: estimate.cluster.name, device: estimate.cluster.device.name, devices: estimate.devices)
         asked = Asked(
             batch: work.batch, promptTokens: work.prompt, outputTokens: work.output, chunk: work.chunk,
-            weights: Format(work.weights), ends: Format(work.ends), cache: Format(work.cache), overlap: work.overlaps)
+            weights: Format(work.weights), ends: Format(work.ends), cache: Format(work.cache),
+            embedding: work.table == work.ends || estimate.model.tiedEmbeddings ? nil : Format(work.table),
+            overlap: work.overlaps)
         layout = estimate.layout
         let bytes = estimate.memory
         memory = Memory(

@@ -42,8 +42,7 @@ package struct ServingText {
         var lines = [
             "  Asked      \(Figures.grouped(work.batch)) sequence\(work.batch == 1 ? "" : "s") at the same time, prompts of "
                 + "\(Figures.grouped(work.prompt)) tokens, answers of \(Figures.grouped(work.output))",
-            "  Stored     weights in \(described(work.weights)), embedding and head in \(described(work.ends)), cache in "
-                + described(work.cache),
+            "  Stored     weights in \(described(work.weights)), \(ends), cache in \(described(work.cache))",
             "  Split      \(split)",
             "  Prompts    \(Figures.seconds(estimate.prefillSeconds)) until each has its first token: "
                 + "\(Figures.words(estimate.promptTokensPerSecond)) tokens/s",
@@ -57,6 +56,14 @@ package struct ServingText {
                     + "\(Figures.significant(output)) of answers")
         }
         return lines
+    }
+
+    /// The formats of embedding and head. A tied matrix is the head's.
+    private var ends: String {
+        guard work.table != work.ends, !estimate.model.tiedEmbeddings else {
+            return "embedding and head in \(described(work.ends))"
+        }
+        return "embedding in \(described(work.table)), head in \(described(work.ends))"
     }
 
     private func described(_ format: StoredFormat) -> String {

@@ -1,4 +1,5 @@
 package import Campaigns
+internal import Costs
 internal import Numbers
 internal import Plans
 
@@ -28,7 +29,7 @@ package struct CampaignExplanation {
                 + (answer.schedule.rule == .overtaking ? "; small jobs may overtake" : "") + ")")
         lines += wrapped(
             "idle = pool × days − device-days = \(Figures.words(answer.idleDays)) device-days; "
-                + "\(answer.searches) searches of layouts")
+                + "\(Figures.count(answer.searches, "search", "searches")) of layouts")
         return lines.joined(separator: "\n")
     }
 
@@ -53,15 +54,19 @@ package struct CampaignExplanation {
             }
         }
         if stage.devices > 0 {
+            let spare = price.spareDevices
             var text =
-                "\(Figures.grouped(stage.devices)) devices × "
+                (spare > 0
+                    ? "(\(Figures.grouped(stage.devices)) + \(Figures.grouped(spare)) spare) devices × "
+                    : "\(Figures.devices(stage.devices)) × ")
                 + price.jobs.map {
                     ($0.count > 1 ? "\(Figures.grouped($0.count)) × " : "") + "\(Figures.significant($0.days)) days"
                 }
                 .prefix(8).joined(separator: " + ") + (price.jobs.count > 8 ? " + …" : "")
             text += " × 24 / 730 = \(Figures.significant(price.gpuMonths)) GPU-months"
             if let hour = price.pricePerHour, let cost = price.cost {
-                text += "; × 730 × \(Figures.plain(hour)) \(answer.campaign.currency.words) an hour"
+                text += "; × 730 × \(Figures.price(hour)) \(answer.campaign.currency.words) an hour"
+                if price.beside.total > 0 { text += " + beside devices \(Figures.words(price.beside.total))" }
                 if let labels = stage.labels?.cost { text += " + labels \(Figures.words(labels))" }
                 text += " = \(Figures.words(cost))"
             }
@@ -72,7 +77,7 @@ package struct CampaignExplanation {
                 "\(Figures.words(labels.number)) labels"
                     + (labels.perDay.map { " at \(Figures.words($0)) a day: \(Figures.fixed(labels.days, 1)) days" }
                         ?? "")
-                    + (labels.price.map { ", \(Figures.plain($0)) each: \(Figures.words(labels.cost ?? 0))" } ?? ""))
+                    + (labels.price.map { ", \(Figures.price($0)) each: \(Figures.words(labels.cost ?? 0))" } ?? ""))
         }
         if let again = stage.repetition {
             lines += wrapped(

@@ -10,7 +10,9 @@ package struct CampaignReport: Encodable {
         var peakDevices: Int
         var idleDeviceDays: Double
         var use: Double
-        /// Cost of the whole pool for as long as the campaign takes.
+        /// Devices of spare nodes, beside those of the pool.
+        var spareDevices: Int
+        /// Rent of the whole pool for as long as the campaign takes.
         var cost: Double?
     }
 
@@ -56,21 +58,11 @@ package struct CampaignReport: Encodable {
         var gpuMonths: Double
         var cost: Double?
         var energyMWh: Double?
+        var emissionsTonnes: Double?
         var share: Double
         var isCritical: Bool
         var `repeat`: Repeat?
         var labels: Labels?
-    }
-
-    struct Range: Encodable {
-        /// Absent where so many samples never end.
-        var p10, p50, p90, mean: Double?
-
-        init(_ quantiles: Quantiles) {
-            func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
-            (p10, p50, p90) = (finite(quantiles.at(0.1)), finite(quantiles.at(0.5)), finite(quantiles.at(0.9)))
-            mean = finite(quantiles.mean)
-        }
     }
 
     struct Chance: Encodable {
@@ -82,9 +74,9 @@ package struct CampaignReport: Encodable {
     struct Risk: Encodable {
         var samples: Int
         var seed: UInt64
-        var days: Range
-        var cost: Range?
-        var daysWithoutRepeats: Range?
+        var days: Distribution
+        var cost: Distribution?
+        var daysWithoutRepeats: Distribution?
         var repeatedGPUMonths: Double
         var deadline: Chance?
         var budget: Chance?
@@ -98,6 +90,10 @@ package struct CampaignReport: Encodable {
         var cost: Double?
         var overheads: Double
         var energyMWh: Double?
+        var emissionsTonnes: Double?
+        var failures: Double
+        /// Share of the device time of training that failures, restarts and checkpoints take.
+        var lostShare: Double
         var currency: String
     }
 
@@ -117,7 +113,8 @@ package struct CampaignReport: Encodable {
         func date(_ day: Double) -> String? { campaign.start?.adding(days: day)?.description }
         pool = Pool(
             device: campaign.device, devices: campaign.pool, peakDevices: answer.schedule.peakDevices,
-            idleDeviceDays: answer.idleDays, use: answer.use, cost: answer.poolCost)
+            idleDeviceDays: answer.idleDays, use: answer.use, spareDevices: answer.spareDevices,
+            cost: answer.poolCost)
         let critical = Set(answer.order.criticalPath)
         let total = max(answer.gpuMonths, .leastNonzeroMagnitude)
         stages = answer.prices.enumerated().map { number, price in
@@ -128,19 +125,23 @@ package struct CampaignReport: Encodable {
                 devices: stage.devices, jobs: price.jobs.map(Self.job), count: stage.count,
                 atOnce: price.poolWork.concurrency(pool: campaign.pool), startDay: start, endDay: end,
                 start: date(start), end: date(end), gpuMonths: price.gpuMonths, cost: price.cost,
-                energyMWh: price.energyMWh, share: price.gpuMonths / total, isCritical: critical.contains(number),
+                energyMWh: price.energyMWh, emissionsTonnes: price.emissions, share: price.gpuMonths / total,
+                isCritical: critical.contains(number),
                 repeat: stage.repetition.map { Repeat(probability: $0.probability, share: $0.share) },
                 labels: stage.labels.map { Labels(number: $0.number, days: $0.days, cost: $0.cost) })
         }
         totals = Totals(
             days: answer.days, start: campaign.start?.description, end: date(answer.days),
             gpuMonths: answer.gpuMonths, cost: answer.cost, overheads: answer.overheadCost,
-            energyMWh: answer.energyMWh, currency: campaign.currency.rawValue)
+            energyMWh: answer.energyMWh, emissionsTonnes: answer.emissions,
+            failures: answer.failures, lostShare: answer.lostShare, currency: campaign.currency.rawValue)
         criticalPath = answer.order.criticalPath.map { campaign.stages[$0].name }
         criticalDays = answer.order.criticalDays
         self.risk = Risk(
-            samples: risk.samples, seed: risk.seed, days: Range(risk.days), cost: risk.cost.map(Range.init),
-            daysWithoutRepeats: risk.daysWithoutRepeats.map(Range.init), repeatedGPUMonths: risk.repeatedGPUMonths,
+            samples: risk.samples, seed: risk.seed, days: Distribution(risk.days),
+            cost: risk.cost.map(Distribution.init),
+            daysWithoutRepeats: risk.daysWithoutRepeats.map(Distribution.init),
+            repeatedGPUMonths: risk.repeatedGPUMonths,
             deadline: campaign.deadline.flatMap { day in
                 risk.chance(by: day, of: campaign).map { Chance(day: day.description, probability: $0) }
             },

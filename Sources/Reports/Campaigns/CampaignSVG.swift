@@ -91,7 +91,7 @@ package struct CampaignSVG {
             css: isCritical ? "end strong" : "end")
         let (start, end) = (answer.schedule.starts[number], answer.schedule.ends[number])
         let title =
-            "\(stage.name): \(Figures.grouped(stage.count)) × \(Figures.grouped(stage.devices)) devices, day "
+            "\(stage.name): \(Figures.grouped(stage.count)) × \(Figures.devices(stage.devices)), day "
             + "\(Figures.fixed(start, 1)) to \(Figures.fixed(end, 1))"
         let ended = spans.map(\.end).max() ?? start
         if end > ended {

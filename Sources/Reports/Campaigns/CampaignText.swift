@@ -35,8 +35,8 @@ package struct CampaignText {
         let count = campaign.stages.count
         var lines = [
             paint.strong(
-                "\(campaign.name): \(count) stage\(count == 1 ? "" : "s"), \(Figures.grouped(jobs)) "
-                    + "job\(jobs == 1 ? "" : "s") on a pool of \(Figures.grouped(campaign.pool)) × \(campaign.device)"),
+                "\(campaign.name): \(Figures.count(count, "stage")), \(Figures.count(jobs, "job")) "
+                    + "on a pool of \(Figures.grouped(campaign.pool)) × \(campaign.device)"),
             "",
         ]
         var dates = ""
@@ -45,23 +45,34 @@ package struct CampaignText {
         }
         lines.append(
             "  \(Figures.duration(days: answer.days))\(dates), with no job done again")
-        let money = answer.cost.map { ", \(Figures.words($0)) \(campaign.currency.words)" } ?? ""
+        let total = answer.cost.map { ", \(Figures.words($0)) \(campaign.currency.words)" } ?? ""
         let energy = answer.energyMWh.map { ", \(Figures.words($0)) MWh at the wall" } ?? ""
-        lines.append("  \(Figures.words(answer.gpuMonths)) GPU-months\(money)\(energy)")
+        lines.append("  \(Figures.words(answer.gpuMonths)) GPU-months\(total)\(energy)")
+        if let tonnes = answer.emissions { lines[lines.count - 1] += ", \(Figures.words(tonnes)) t CO2" }
         if answer.stageCost == nil { lines.append("  cost is left out: \(missing)") }
-        if answer.cost != nil, answer.overheadCost > 0 {
+        let money = campaign.currency.words
+        if let cost = answer.cost, let stages = answer.stageCost, cost > stages {
+            let parts = [("stages", stages)] + answer.beside.added.map { ($0.name, $0.cost) }
             lines.append(
-                "  of it " + answer.beside.added.map { "\($0.name) \(Figures.words($0.cost))" }.joined(separator: ", ")
-                    + " "
-                    + campaign.currency.words)
+                "  of it " + parts.map { "\($0.0) \(Figures.words($0.1))" }.joined(separator: ", ") + " \(money)")
         }
         lines.append(
-            "  \(Figures.grouped(answer.schedule.peakDevices)) of \(Figures.grouped(campaign.pool)) devices at the peak; "
-                + "\(Figures.percent(1 - answer.use)) of the pool's time is idle"
-                + (answer.poolCost.map {
-                    "; the whole pool for all that time: \(Figures.words($0)) \(campaign.currency.words)"
-                }
-                    ?? ""))
+            "  \(Figures.grouped(answer.schedule.peakDevices)) of \(Figures.devices(campaign.pool)) at the peak; "
+                + "\(Figures.percent(answer.idleShare)) of the pool's time is idle")
+        if answer.failures > 0 {
+            lines.append(
+                "  \(Figures.words(answer.failures)) failures expected in training; they, restarts and checkpoints take "
+                    + "\(Figures.percent(answer.lostShare)) of its device time")
+        }
+        let spare = answer.spareDevices
+        if spare > 0 {
+            lines.append("  beside them \(Figures.devices(spare)) of spare nodes, which are paid for with each stage")
+        }
+        if let cost = answer.poolCost {
+            lines.append(
+                "  rent of the whole pool\(spare > 0 ? " and its spares" : "") for all that time, idle or not: "
+                    + "\(Figures.words(cost)) \(money)")
+        }
         return lines
     }
 
@@ -145,7 +156,7 @@ package struct CampaignText {
         }
         var lines = [
             paint.strong("What may come otherwise")
-                + " (\(Figures.grouped(risk.samples)) samples of the predictions' bands"
+                + " (\(Figures.count(risk.samples, "sample")) of the predictions' bands"
                 + (risk.daysWithoutRepeats == nil ? "" : " and of stages done again") + ", seed \(risk.seed))"
         ]
         let like = days.at(0.5)

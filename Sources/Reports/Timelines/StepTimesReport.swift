@@ -35,7 +35,8 @@ package struct StepTimesReport: Encodable, Sendable {
             unit == .seconds ? Figures.seconds(value) : Figures.general(value, 4)
         }
         let share = undisturbed > 0 ? Figures.fixed(median / undisturbed, 3) : Figures.none
-        return "step over \(runs) runs: min \(time(minimum)) · median \(time(median)) · p90 \(time(p90)) · "
+        return
+            "step over \(Figures.count(runs, "run")): min \(time(minimum)) · median \(time(median)) · p90 \(time(p90)) · "
             + "max \(time(maximum)) · median \(share) × the undisturbed \(time(undisturbed))"
     }
 }

@@ -116,7 +116,7 @@ package struct ClaimReport: Sendable {
             let layout = claim.subject.stated == nil ? "fastest layout" : "stated layout"
             let tokens = claim.tokens.map { ", \(Figures.magnitude($0)) tokens" } ?? ""
             let steps = claim.subject.kind == .steps && claim.quantity != .mfu ? ", steps alone" : ""
-            return "\(layout), \(Figures.grouped(training.devices)) devices\(tokens)\(steps)"
+            return "\(layout), \(Figures.devices(training.devices))\(tokens)\(steps)"
         case .energyMWh, .co2Tonnes, .dollars: return bill(row)
         }
     }

@@ -33,7 +33,7 @@ struct FitsCommand: ParsableCommand {
     @Option(help: "Tokens of the training run, such as 1T.")
     var tokens: Amount?
 
-    @Option(help: "Days that the training run may take, such as 30d.")
+    @Option(help: "Time that the training run may take, such as 30d.")
     var deadline: String?
 
     @Option(help: "Sequences that answer at the same time.")
@@ -103,14 +103,11 @@ struct FitsCommand: ParsableCommand {
         }
     }
 
-    /// The days of the deadline: a bare number counts days.
+    /// The days of the deadline.
     private func days() throws -> Double? {
-        guard let deadline else { return nil }
-        let days =
-            (try? Quantity.parse(deadline, as: .plain))
-            ?? (try? Quantity.parse(deadline, as: .seconds)).map { $0 / 86_400 }
-        guard let days, (1e-3...1e5).contains(days) else {
-            throw Failure.input("--deadline: '\(deadline)' is not a time such as 30d or 90")
+        guard let days = try DeadlineOption.days(deadline) else { return nil }
+        guard (1e-3...1e5).contains(days) else {
+            throw Failure.input("--deadline: '\(deadline ?? "")' is less than two minutes or more than 270 years")
         }
         return days
     }

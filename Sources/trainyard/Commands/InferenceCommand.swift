@@ -40,10 +40,14 @@ struct InferenceCommand: ParsableCommand {
     @Option(help: "Number of devices.")
     var devices: String?
 
-    @Option(help: "Format of weights: fp32, fp16, bf16, fp8, int8, int4, nf4, mxfp4, nvfp4, q8_0, q4_0 …")
+    @Option(help: "Format of weights: fp32, fp16, bf16, fp8, int8, int4, nf4, mxfp4, nvfp4, q8_0, q6_K, q4_0 …")
     var weights: String?
 
-    @Option(help: "Format of embedding and head. (default: 16 bits, or that of the weights if wider)")
+    @Option(
+        help: """
+            Format of embedding and head. (default: 16 bits, or that of the weights if wider; beside q8_0, q6_K and q4_0 \
+            what llama.cpp stores)
+            """)
     var ends: String?
 
     @Option(help: "Format of keys and values.")

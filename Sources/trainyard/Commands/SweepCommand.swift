@@ -50,9 +50,9 @@ struct SweepCommand: ParsableCommand {
     var networkSpeed: String?
     @Option(help: "The run must end in this time, such as 90d.")
     var deadline: String?
-    @Option(help: "The run may cost this much, such as 5M.")
+    @Option(help: "The run may cost this much, such as 5M. Without --deadline it may take five years.")
     var cost: String?
-    @Option(help: "The run may take this many GPU-months.")
+    @Option(help: "The run may take this many GPU-months. Without --deadline it may take five years.")
     var gpuMonths: String?
     @Flag(help: "Find the largest model on the plan's devices instead.")
     var largest = false
@@ -171,10 +171,7 @@ struct SweepCommand: ParsableCommand {
 
     private func limits() throws -> RunLimits {
         var limits = RunLimits()
-        if let deadline, let bare = try? Quantity.parse(deadline, as: .plain) {
-            throw Failure.input("--deadline: '\(deadline)' has no unit; write \(Figures.plain(bare))d for days")
-        }
-        limits.days = try positive(deadline, "--deadline", .seconds).map { $0 / 86_400 }
+        limits.days = try DeadlineOption.days(deadline)
         limits.cost = try positive(cost, "--cost", .count)
         limits.gpuMonths = try positive(gpuMonths, "--gpu-months", .count)
         return limits

@@ -4,6 +4,9 @@ package struct Quantiles: Hashable, Sendable {
 
     package init(_ samples: [Double]) { sorted = samples.sorted() }
 
+    /// - Parameter values: in ascending order already.
+    package init(ascending values: [Double]) { sorted = values }
+
     /// The value that a share of the samples does not exceed, between neighbours by a straight line (type 7 of Hyndman and
     /// Fan 1996, the default of NumPy and R). NaN without samples.
     package func at(_ share: Double) -> Double {
