@@ -34,8 +34,10 @@ package struct Library: Hashable, Sendable {
         return nil
     }
 
-    /// The file of the model shape `name`; nil if there is none.
-    package func modelFile(_ name: String) -> String? { file(name, in: ["plans/models", "models"]) }
+    /// The file of the model shape `name`, or a path that ends in .yaml or .yml; nil if there is none.
+    package func modelFile(_ name: String) -> String? {
+        Self.endings.contains { name.hasSuffix($0) } ? existing(name) : file(name, in: ["plans/models", "models"])
+    }
 
     /// The file of the cluster `name`; nil if there is none.
     package func clusterFile(_ name: String) -> String? { file(name, in: ["cluster"]) }

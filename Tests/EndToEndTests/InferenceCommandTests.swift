@@ -70,4 +70,24 @@ import Testing
             }
         }
     }
+
+    /// A file of a shape is read as its name is.
+    @Test func shapesAreGivenByPath() throws {
+        let named = try trainyard("fits llama3-8b --gpu H100")
+        let given = try trainyard("fits plans/models/llama3-8b.yaml --gpu H100")
+        #expect(named.exitCode == 0 && given.output == named.output, "\(given.everything)")
+        #expect(try trainyard("fits plans/models/no-such.yaml").exitCode == 2)
+    }
+
+    /// The number of devices that ends in time is the one that a sweep finds.
+    @Test func fitsEndsInTime() throws {
+        let rows = try #require(
+            try document("fits llama3-8b --tokens 1T --gpu H100 --deadline 60d")["rows"] as? [[String: Any]])
+        let fewest = try #require((rows.first?["byDeadline"] as? [String: Any])?["full"] as? Int)
+        let folder = try TemporaryFolder()
+        let plan = try folder.write(
+            "{model: llama3-8b, cluster: h100-80g-sxm, devices: 8, tokens: 1T, layout: auto}\n", as: "plan.yaml")
+        let swept = try document("sweep \(plan) --deadline 60d")
+        #expect((swept["cluster"] as? [String: Any])?["devices"] as? Int == fewest, "\(swept)")
+    }
 }

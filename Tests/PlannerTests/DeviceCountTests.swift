@@ -3,6 +3,7 @@ import Models
 import Planner
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// Any number of devices: which are used, with which batch, and that more are never slower.
@@ -199,5 +200,26 @@ import Testing
             try limitedRun(plan, keeping: limits, most: 3000, settings: Self.settings)
         }
         #expect(error?.description.contains("the nearest is") == true)
+    }
+
+    /// On every smaller number of devices a search of the whole space finds nothing that fits, too.
+    @Test(arguments: [
+        ("llama3-70b", "rtx-4090"), ("llama3-70b", "rtx-5090"), ("llama3-8b", "v100-32g-sxm"),
+        ("mixtral-8x22b-v0.1", "h100-80g-sxm"),
+    ])
+    func fewestDevicesAreTheFewest(model: String, cluster: String) throws {
+        var plan = try Shipped.plan(
+            try Model.read(model, library: Checkout.library), on: cluster, devices: 1, batch: 512)
+        plan.precision = plan.cluster.device.trainingPrecision
+        plan.wantedBatch = 512
+        plan.openKeys = [.framework]
+        let fewest = try #require(fewestDevices(plan, upTo: 4096))
+        var settings = SearchSettings()
+        (settings.top, settings.simulates, settings.explainsMisfit) = (1, false, false)
+        settings.space.anySoftware = true
+        for count in DeviceCounts(plan, space: settings.space).between(max(1, fewest / 2), fewest) {
+            let found = try? search(plan: plan.using(count), settings: settings)
+            #expect((found == nil) == (count < fewest), "\(model) on \(count) \(cluster)")
+        }
     }
 }

@@ -43,7 +43,9 @@ package func limitedRun(
     } else {
         for count in possible {
             // Layouts that a bound shows to end too late are not priced.
-            guard let next = searcher.best(count, below: limits.days), limits.isKept(by: next.estimate) else { continue }
+            guard let next = searcher.best(count, below: limits.days), limits.isKept(by: next.estimate) else {
+                continue
+            }
             found = next
             break
         }

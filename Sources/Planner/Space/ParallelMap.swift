@@ -4,11 +4,6 @@ internal import Dispatch
 package func parallelMap<Result: Sendable>(
     _ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result
 ) -> [Result] {
-    map(count, threads: threads, body)
-}
-
-/// Results of `body` for every index below `count`, computed on all cores.
-func map<Result: Sendable>(_ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result) -> [Result] {
     guard count > 0 else { return [] }
     // More chunks than cores even out layouts that take different times.
     let chunks = threads == 1 ? 1 : min(count, threads ?? 64)

@@ -24,7 +24,10 @@ struct FitsCommand: ParsableCommand {
               trainyard fits llama3-8b --gpu H100,MI300X --tokens 1T --deadline 30d
             """)
 
-    @Argument(help: "A shape in plans/models/, a Hugging Face config.json, or a number of parameters such as 70B.")
+    @Argument(
+        help:
+            "A shape in plans/models/ or a file of one, a Hugging Face config.json, or a number of parameters such as 70B."
+    )
     var model: String
 
     @Option(help: "Devices, separated by commas. (default: all of cluster/)")
