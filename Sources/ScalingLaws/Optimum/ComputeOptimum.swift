@@ -34,6 +34,9 @@ extension LossLaw {
             tokens: exp(-logG + logProduct * parameterExponent / sum))
     }
 
+    /// β/(α+β): the exponent with which the best size grows with the budget.
+    package var optimalExponent: Double { tokenExponent / (parameterExponent + tokenExponent) }
+
     /// The least FLOPs that train to `loss`; infinite where no budget does.
     package func flops(toReach loss: Double) -> Double {
         // On the optimum both terms fall as C^(−αβ/(α+β)), and keep the ratio β : α.
