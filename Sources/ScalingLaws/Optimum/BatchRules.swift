@@ -54,6 +54,7 @@ package struct TrainingRule: Hashable, Sendable {
         let rate = 0.003239 - 0.0001395 * log(parameters)
         return TrainingRule(
             title: "Kaplan et al. 2020", source: "arXiv 2001.08361, equation D.1", learningRate: rate > 0 ? rate : nil,
-            batch: nil, range: "768 to 1.5B parameters", isBeyond: !(768...1.5e9).contains(parameters))
+            batch: nil, range: "768 to 1.5B parameters; useless above 10B",
+            isBeyond: !(768...1.5e9).contains(parameters))
     }
 }
