@@ -73,7 +73,8 @@ let package = Package(
             dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules", "Yams", "TOMLKit"],
             swiftSettings: strict),
         .target(
-            name: "Reports", dependencies: planning + ["Costs", "Experiments", "Planner", "Inference", "Campaigns", "ScalingLaws"],
+            name: "Reports",
+            dependencies: planning + ["Costs", "Experiments", "Planner", "Inference", "Campaigns", "ScalingLaws"],
             swiftSettings: strict),
 
         // The runtime.

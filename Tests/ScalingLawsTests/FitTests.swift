@@ -58,7 +58,8 @@ import Testing
             // Runs that diverged: Huber's loss does not follow them.
             for index in stride(from: 0, to: runs.count, by: 20) { runs[index].loss *= 1.5 }
             let fit = try LawFit(runs, settings: settings)
-            for figure in Self.figures where fit.interval(of: { $0[keyPath: figure] }).contains(Self.hoffmann[keyPath: figure]) {
+            for figure in Self.figures
+            where fit.interval(of: { $0[keyPath: figure] }).contains(Self.hoffmann[keyPath: figure]) {
                 inside += 1
             }
         }

@@ -174,7 +174,9 @@ package struct FitReport: Encodable, Sendable {
         add(
             "Runs",
             "\(span(range.parameters)) parameters, \(span(range.tokens)) tokens, "
-                + (range.flops.map { "\(Figures.general($0.lowerBound, 3)) to \(Figures.general($0.upperBound, 3)) FLOPs" } ?? ""))
+                + (range.flops.map {
+                    "\(Figures.general($0.lowerBound, 3)) to \(Figures.general($0.upperBound, 3)) FLOPs"
+                } ?? ""))
         add(
             "Intervals",
             "\(Figures.grouped(resamples)) bootstraps of the \(resampling.rawValue), seed \(seed); Huber's loss of ln L, δ = "
@@ -190,7 +192,8 @@ package struct FitReport: Encodable, Sendable {
             add(
                 "Test",
                 "the \(held.runs) largest runs predicted from the others (up to \(Figures.general(held.fitted, 3)) FLOPs): "
-                    + "off by \(Figures.fixed(100 * held.mean, 2)) % on average, \(Figures.fixed(100 * held.worst, 2)) % at most")
+                    + "off by \(Figures.fixed(100 * held.mean, 2)) % on average, \(Figures.fixed(100 * held.worst, 2)) % at most"
+            )
         }
         guard !predictions.isEmpty else { return lines.joined(separator: "\n") }
         let hasMeasured = predictions.contains { $0.measured != nil }

@@ -16,10 +16,12 @@ extension FitReport {
         let margin = max(0.05 * (high - low), 0.005 * high)
         let panel = PlotPanel(
             left: 64, top: 56, width: width - 96, height: height - 150,
-            x: ((flops.min() ?? 1) / 1.6)...((flops.max() ?? 10) * 1.6), y: (low - margin)...(high + margin), isLogY: false)
+            x: ((flops.min() ?? 1) / 1.6)...((flops.max() ?? 10) * 1.6), y: (low - margin)...(high + margin),
+            isLogY: false)
         var svg = SVGWriter()
         svg.line(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(SVGWriter.number(width)) \(SVGWriter.number(height))\">")
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(SVGWriter.number(width)) \(SVGWriter.number(height))\">"
+        )
         svg.line(PlotPanel.style)
         panel.axes(&svg, title: title, x: "FLOPs", y: "nats")
         let law = fit.law
@@ -28,7 +30,8 @@ extension FitReport {
         }
         // A curve a size; of many sizes only some, so that the drawing stays legible.
         let sizes = Set(runs.map(\.parameters)).sorted()
-        let drawn = sizes.count <= 12 ? sizes : stride(from: 0, to: sizes.count, by: (sizes.count + 11) / 12).map { sizes[$0] }
+        let drawn =
+            sizes.count <= 12 ? sizes : stride(from: 0, to: sizes.count, by: (sizes.count + 11) / 12).map { sizes[$0] }
         for parameters in drawn {
             let own = runs.filter { $0.parameters == parameters }.map(\.tokens)
             let (least, most) = ((own.min() ?? 1) / 2, (own.max() ?? 1) * 2)
@@ -46,7 +49,8 @@ extension FitReport {
         for run in runs {
             panel.dot(
                 &svg, (run.flops, run.loss), css: "f0", radius: runs.count > 100 ? 2 : 4,
-                title: "\(run.name.map { $0 + ": " } ?? "")\(Figures.magnitude(run.parameters)) × \(Figures.magnitude(run.tokens)): "
+                title:
+                    "\(run.name.map { $0 + ": " } ?? "")\(Figures.magnitude(run.parameters)) × \(Figures.magnitude(run.tokens)): "
                     + "\(Figures.fixed(run.loss, 4)), fitted \(Figures.fixed(run.fitted, 4))")
         }
         for run in predictions {
@@ -63,7 +67,9 @@ extension FitReport {
     }
 
     private func legend(_ svg: inout SVGWriter, y: Double) {
-        var entries = [("f0", "", "fitted runs"), ("", "thin s0", "the law at their sizes"), ("", "curve dash s2", "its optimum")]
+        var entries = [
+            ("f0", "", "fitted runs"), ("", "thin s0", "the law at their sizes"), ("", "curve dash s2", "its optimum"),
+        ]
         if !predictions.isEmpty { entries.append(("f1", "curve s1", "predicted, with interval")) }
         if predictions.contains(where: { $0.measured != nil }) { entries.append(("f4", "", "measured afterwards")) }
         var x = 64.0
@@ -74,7 +80,9 @@ extension FitReport {
                     "<line class=\"\(line)\" x1=\"\(SVGWriter.number(x))\" x2=\"\(SVGWriter.number(x + 24))\" "
                         + "y1=\"\(SVGWriter.number(y))\" y2=\"\(SVGWriter.number(y))\"/>")
             }
-            if !dot.isEmpty { svg.line("<circle class=\"\(dot)\" cx=\"\(at)\" cy=\"\(SVGWriter.number(y))\" r=\"4\"/>") }
+            if !dot.isEmpty {
+                svg.line("<circle class=\"\(dot)\" cx=\"\(at)\" cy=\"\(SVGWriter.number(y))\" r=\"4\"/>")
+            }
             svg.text(name, x: x + 30, y: y + 4, css: "")
             x += 46 + 6.4 * Double(name.count)
         }

@@ -23,7 +23,9 @@ struct PlotPanel {
     func place(_ a: Double, _ b: Double) -> (x: Double, y: Double) {
         func share(_ value: Double, _ range: ClosedRange<Double>, _ isLog: Bool) -> Double {
             let (low, high, at) =
-                isLog ? (log(range.lowerBound), log(range.upperBound), log(value)) : (range.lowerBound, range.upperBound, value)
+                isLog
+                ? (log(range.lowerBound), log(range.upperBound), log(value))
+                : (range.lowerBound, range.upperBound, value)
             return high > low ? (at - low) / (high - low) : 0.5
         }
         return (left + share(a, x, true) * width, top + height * (1 - share(b, y, isLogY)))
@@ -42,14 +44,17 @@ struct PlotPanel {
             let at = place(x.lowerBound, value)
             line(&svg, (left, at.y), (left + width, at.y))
             svg.text(
-                isLogY ? Self.power(value, plain: plainY) : Figures.general(value, 3), x: left - 6, y: at.y + 4, css: "end")
+                isLogY ? Self.power(value, plain: plainY) : Figures.general(value, 3), x: left - 6, y: at.y + 4,
+                css: "end")
         }
         svg.text(nameX, x: left + width / 2, y: top + height + 34, css: "mid")
         svg.text(nameY, x: left - 6, y: top - 2, css: "end")
         svg.rect(x: left, y: top, width: width, height: height, css: "frame")
     }
 
-    private func line(_ svg: inout SVGWriter, _ a: (x: Double, y: Double), _ b: (x: Double, y: Double), css: String = "axis") {
+    private func line(
+        _ svg: inout SVGWriter, _ a: (x: Double, y: Double), _ b: (x: Double, y: Double), css: String = "axis"
+    ) {
         svg.line(
             "<line class=\"\(css)\" x1=\"\(SVGWriter.number(a.x))\" y1=\"\(SVGWriter.number(a.y))\" "
                 + "x2=\"\(SVGWriter.number(b.x))\" y2=\"\(SVGWriter.number(b.y))\"/>")
@@ -98,7 +103,8 @@ struct PlotPanel {
         guard span > 0, span.isFinite else { return [range.lowerBound] }
         let power = pow(10, log10(span / 4).rounded(.down))
         let step = [5.0, 2, 1].map { $0 * power }.first { span / $0 >= 4 } ?? power
-        return stride(from: (range.lowerBound / step).rounded(.up) * step, through: range.upperBound, by: step).map(\.self)
+        return stride(from: (range.lowerBound / step).rounded(.up) * step, through: range.upperBound, by: step).map(
+            \.self)
     }
 
     private static func power(_ value: Double, plain: Bool) -> String {

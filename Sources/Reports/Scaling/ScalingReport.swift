@@ -48,7 +48,8 @@ package struct ScalingReport: Encodable, Sendable {
             (parameters, tokens, flops) = (run.parameters, run.tokens, run.flops)
             tokensPerParameter = run.tokensPerParameter
             losses = Dictionary(
-                uniqueKeysWithValues: ScalingReport.losing.compactMap { law in law.loss(of: run).map { (law.name, $0) } })
+                uniqueKeysWithValues: ScalingReport.losing.compactMap { law in law.loss(of: run).map { (law.name, $0) }
+                })
             beyond = law?.excess(of: run)
             note = law.flatMap { $0.note.isEmpty ? nil : $0.note }
         }
@@ -180,7 +181,8 @@ package struct ScalingReport: Encodable, Sendable {
         let law = RepeatedDataLaw.muennighoff
         func row(_ title: String, _ run: Allocation) -> Repeated {
             Repeated(
-                title: title, parameters: run.parameters, tokens: run.tokens, epochs: run.tokens / min(unique, run.tokens),
+                title: title, parameters: run.parameters, tokens: run.tokens,
+                epochs: run.tokens / min(unique, run.tokens),
                 effectiveTokens: law.effectiveTokens(run.tokens, unique: unique),
                 loss: law.loss(run, unique: unique), freshLoss: law.loss(run, unique: run.tokens))
         }
@@ -209,10 +211,12 @@ package struct ScalingReport: Encodable, Sendable {
         let head =
             ["law", "parameters", "tokens", "flops", "tokens_per_parameter"] + names.map { "loss_\($0)" } + ["beyond"]
         let rows = laws + [own].compactMap(\.self) + asked
-        return ([head.joined(separator: ",")]
+        return
+            ([head.joined(separator: ",")]
             + rows.map { row in
                 let figures = [row.parameters, row.tokens, row.flops, row.tokensPerParameter].map { "\($0)" }
-                return ([row.law ?? row.title] + figures + names.map { name in row.losses[name].map { "\($0)" } ?? "" }
+                return
+                    ([row.law ?? row.title] + figures + names.map { name in row.losses[name].map { "\($0)" } ?? "" }
                     + [row.beyond == nil ? "no" : "yes"]).joined(separator: ",")
             }).joined(separator: "\n") + "\n"
     }

@@ -11,7 +11,8 @@ extension ScalingReport {
         var svg = SVGWriter()
         let (width, height) = Self.size
         svg.line(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(SVGWriter.number(width)) \(SVGWriter.number(height))\">")
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(SVGWriter.number(width)) \(SVGWriter.number(height))\">"
+        )
         svg.line(PlotPanel.style)
         isoFLOP(&svg)
         frontier(&svg)
@@ -40,7 +41,8 @@ extension ScalingReport {
         let (low, high) = (losses.min() ?? 1, losses.max() ?? 2)
         let margin = max(0.02, high - low)
         let panel = PlotPanel(
-            left: 60, top: 60, width: 400, height: 320, x: least...most, y: (low - 0.1 * margin)...(high + 0.5 * margin),
+            left: 60, top: 60, width: 400, height: 320, x: least...most,
+            y: (low - 0.1 * margin)...(high + 0.5 * margin),
             isLogY: false)
         panel.axes(&svg, title: "Equal FLOPs: loss over the size", x: "parameters", y: "nats")
         for (law, sum) in drawn {
@@ -54,7 +56,8 @@ extension ScalingReport {
                 let loss = sum.loss(parameters: best.parameters, tokens: best.tokens)
                 panel.dot(
                     &svg, (best.parameters, loss), css: "f\(Self.colour(law))",
-                    title: "\(law.title), \(Figures.general(budget, 3)) FLOPs: \(Figures.magnitude(best.parameters)) parameters, "
+                    title:
+                        "\(law.title), \(Figures.general(budget, 3)) FLOPs: \(Figures.magnitude(best.parameters)) parameters, "
                         + "\(Figures.fixed(loss, 3)) nats")
             }
         }
@@ -87,7 +90,9 @@ extension ScalingReport {
             let best = law.optimum(flops: flops)
             panel.dot(
                 &svg, (flops, best.parameters), css: "f\(colour)",
-                title: "\(law.title): \(Figures.magnitude(best.parameters)) parameters, \(Figures.magnitude(best.tokens)) tokens")
+                title:
+                    "\(law.title): \(Figures.magnitude(best.parameters)) parameters, \(Figures.magnitude(best.tokens)) tokens"
+            )
         }
         for (row, law) in PublishedLaw.all.enumerated() {
             let y = 80 + 16 * Double(row)

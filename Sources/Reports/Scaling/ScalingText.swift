@@ -35,7 +35,9 @@ package struct ScalingText {
         let head = ["law", "parameters", "tokens", "each", ""] + ScalingReport.losing.map(\.name)
         var rows = report.laws.map { row -> [String] in
             let marks = (row.counting == .withoutEmbedding ? "†" : "") + (row.beyond == nil ? "" : "*")
-            return [row.title, size(row.parameters), size(row.tokens), Figures.significant(row.tokensPerParameter), marks]
+            return [
+                row.title, size(row.parameters), size(row.tokens), Figures.significant(row.tokensPerParameter), marks,
+            ]
                 + losses(row)
         }
         if let own = report.own {
@@ -46,7 +48,8 @@ package struct ScalingText {
         let spread = report.spread
         rows.append(
             [
-                "largest over smallest", "\(Figures.significant(spread.parameters)) ×", "\(Figures.significant(spread.tokens)) ×",
+                "largest over smallest", "\(Figures.significant(spread.parameters)) ×",
+                "\(Figures.significant(spread.tokens)) ×",
                 "\(Figures.significant(spread.tokensPerParameter)) ×", "",
             ] + ScalingReport.losing.map { "± " + Figures.fixed((spread.loss[$0.name] ?? 0) / 2, 3) })
         lines += Table(head: head, rows: rows, leftAligned: [0, 4]).lines(
@@ -100,13 +103,15 @@ package struct ScalingText {
             ] + ScalingReport.losing.map { law in row.losses[law.name].map { Figures.fixed($0, 3) } ?? Figures.none }
         }
         return ["Losses that are asked for, nats a token", ""]
-            + Table(head: ["parameters", "tokens", "each", "FLOPs"] + ScalingReport.losing.map(\.name), rows: rows).lines()
+            + Table(head: ["parameters", "tokens", "each", "FLOPs"] + ScalingReport.losing.map(\.name), rows: rows)
+            .lines()
     }
 
     private var served: [String] {
         guard let served = report.served, let tokens = report.servedTokens else { return [] }
         var lines = [
-            "Cheapest of the models with the optimum's loss that also read or write \(Figures.words(tokens)) tokens", "",
+            "Cheapest of the models with the optimum's loss that also read or write \(Figures.words(tokens)) tokens",
+            "",
         ]
         let rows = served.map { row in
             [

@@ -34,8 +34,8 @@ package struct TrainingRule: Hashable, Sendable {
             rules.append(
                 TrainingRule(
                     title: "critical batch", source: "Kaplan et al. 2020, equation 5.3, at the loss of the run's end",
-                    learningRate: nil, batch: CriticalBatchRule.tokens(loss: loss), range: "losses of 2.5 to 6 nats on WebText2",
-                    isBeyond: !(2.5...6).contains(loss)))
+                    learningRate: nil, batch: CriticalBatchRule.tokens(loss: loss),
+                    range: "losses of 3 to 10 nats on WebText2 (figure 10)", isBeyond: !(3...10).contains(loss)))
         }
         return rules
     }

@@ -73,7 +73,9 @@ package struct PublishedLaw: Hashable, Sendable {
 
     /// In which figures `run` lies beyond the runs that the law was fitted to, as words; nil: in none.
     package func excess(of run: Allocation) -> String? {
-        func words(_ value: Double, _ range: ClosedRange<Double>?, _ unit: String, _ text: (Double) -> String) -> String? {
+        func words(_ value: Double, _ range: ClosedRange<Double>?, _ unit: String, _ text: (Double) -> String)
+            -> String?
+        {
             guard let range, !range.contains(value) else { return nil }
             return "\(text(range.lowerBound)) to \(text(range.upperBound)) \(unit)"
         }

@@ -15,7 +15,8 @@ extension PublishedLaw {
     /// N ∝ C^0.50: table 2, with the 67B parameters at 5.76·10²³ FLOPs of table 3.
     package static let hoffmannEnvelope = PublishedLaw(
         name: "hoffmann-1", title: "Hoffmann et al. 2022, approach 1",
-        source: "arXiv 2203.15556, tables 2 and 3: the smallest loss of all learning curves at each FLOPs", counting: .all,
+        source: "arXiv 2203.15556, tables 2 and 3: the smallest loss of all learning curves at each FLOPs",
+        counting: .all,
         loss: .none, split: .parameters(PowerLaw(exponent: 0.50, through: (5.76e23, 67e9))), range: hoffmannRange,
         data: massiveText)
 
@@ -73,5 +74,7 @@ extension PublishedLaw {
         source: "arXiv 2001.08361, equation 1.5, tables 2 and 6", counting: .withoutEmbedding,
         loss: .kaplan(.published), split: .parameters(PowerLaw(exponent: 0.73, through: (petaflopDay, 1.3e9))),
         range: FittedRange(parameters: 768...1.5e9, tokens: 22e6...23e9), data: "WebText2, BPE of 50,257",
-        note: "its runs kept one schedule of rates whatever their length, which favours large models (Hoffmann et al. 2022)")
+        note:
+            "its runs kept one schedule of rates whatever their length, which favours large models (Hoffmann et al. 2022)"
+    )
 }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Costs
 internal import Models
 internal import Numbers
 internal import Options
@@ -38,7 +39,10 @@ struct ScalingCommand: ParsableCommand {
 
     @OptionGroup(title: "Budget") var budget: BudgetOptions
 
-    @Option(help: "The law where one alone is needed: hoffmann-1, hoffmann-2, hoffmann-3, besiroglu, deepseek, llama3 or kaplan.")
+    @Option(
+        help:
+            "The law where one alone is needed: hoffmann-1, hoffmann-2, hoffmann-3, besiroglu, deepseek, llama3 or kaplan."
+    )
     var law = PublishedLaw.usual.name
 
     @Option(help: "Tokens that the model will read and write when it answers: the cheapest size with them, too.")
@@ -81,7 +85,7 @@ struct ScalingCommand: ParsableCommand {
         // A run that is asked about is a budget too.
         var flops = try budget.statedFLOPs()
         if flops == nil, plan == nil, budget.stated.isEmpty { flops = asked.first?.flops }
-        if flops == nil || budget.flops != nil { try budget.check(limits, hasPlan: plan != nil) }
+        if flops == nil || budget.flops != nil { try budget.checkConsistency(limits, hasPlan: plan != nil) }
         if flops == nil, plan == nil { plan = try question(limits, law, &sources) }
         try OutputFile.check(outputs, reading: [], sources)
         if plan != nil { try budget.price.apply(to: &plan!) }
@@ -161,11 +165,13 @@ struct ScalingCommand: ParsableCommand {
     }
 
     private func fit() throws {
-        let budgets = budget.stated + (file == nil ? [] : ["a plan"])
+        let budgets =
+            budget.stated + (file == nil ? [] : ["a plan"])
             + (servedTokens == nil ? [] : ["--served-tokens"]) + (uniqueTokens == nil ? [] : ["--unique-tokens"])
         guard budgets.isEmpty else {
             throw Failure.input(
-                "--fit asks runs, and \(Wording.alternatives(budgets, "and")) the published laws: leave one of the two out")
+                "--fit asks runs, and \(Wording.alternatives(budgets, "and")) the published laws: leave one of the two out"
+            )
         }
         let asked = try fitting.asked()
         let runs = try FinishedRuns(fitting.fit, unit: fitting.lossUnit)
@@ -180,7 +186,8 @@ struct ScalingCommand: ParsableCommand {
         if let csv { try OutputFile.write(report.csv(), to: csv) }
         if let svg {
             try OutputFile.write(
-                report.svg(title: "Loss of \(Figures.grouped(runs.points.count)) runs and the law fitted to them"), to: svg)
+                report.svg(title: "Loss of \(Figures.grouped(runs.points.count)) runs and the law fitted to them"),
+                to: svg)
         }
         try print(json ? report.json() : report.text(width: width.columns))
     }

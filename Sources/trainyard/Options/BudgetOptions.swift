@@ -77,7 +77,7 @@ struct BudgetOptions: ParsableArguments {
 
     /// Refuses budgets that say the same in two ways, or say too little.
     /// - Parameter file: whether a plan states cluster and devices.
-    func check(_ limits: RunLimits, hasPlan: Bool) throws {
+    func checkConsistency(_ limits: RunLimits, hasPlan: Bool) throws {
         let amounts = [("--days", limits.days), ("--cost", limits.cost), ("--gpu-months", limits.gpuMonths)].filter {
             $0.1 != nil
         }.map(\.0)
@@ -96,14 +96,16 @@ struct BudgetOptions: ParsableArguments {
             if gpu != nil { throw Failure.input("--gpu: the plan states the cluster; leave one of the two out") }
             guard amounts.count <= 1 else {
                 throw Failure.input(
-                    "\(Wording.alternatives(amounts, "and")): on the plan's devices one of them follows from the other; give one")
+                    "\(Wording.alternatives(amounts, "and")): on the plan's devices one of them follows from the other; give one"
+                )
             }
             return
         }
         guard !amounts.isEmpty else {
             guard stated.isEmpty else {
                 throw Failure.input(
-                    "\(Wording.alternatives(stated, "and")): how much is there to spend? add --days, --cost or --gpu-months")
+                    "\(Wording.alternatives(stated, "and")): how much is there to spend? add --days, --cost or --gpu-months"
+                )
             }
             throw Failure.input(
                 "there is no budget: give --flops, or --days, --cost or --gpu-months with --gpu, or a plan file")
@@ -115,7 +117,8 @@ struct BudgetOptions: ParsableArguments {
         if devices != nil {
             guard amounts.count == 1 else {
                 throw Failure.input(
-                    "\(Wording.alternatives(amounts, "and")) with --devices: one follows from the others; leave one out")
+                    "\(Wording.alternatives(amounts, "and")) with --devices: one follows from the others; leave one out"
+                )
             }
         } else if amounts.count == 1 {
             throw Failure.input(
