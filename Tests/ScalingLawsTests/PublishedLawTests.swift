@@ -132,6 +132,7 @@ import Testing
             for factor in [0.99, 1.01] {
                 let parameters = found.run.parameters * factor
                 let left = loss - law.floor - law.parameterTerm(parameters)
+                guard left > 0 else { continue }
                 let tokens = pow(law.tokenFactor / left, 1 / law.tokenExponent)
                 let other = ServedAllocation(Allocation(parameters: parameters, tokens: tokens), served: served)
                 #expect(other.totalFLOPs >= found.totalFLOPs * (1 - 1e-12))

@@ -28,12 +28,15 @@ import Testing
         #expect(refusal(grid([1e9, 4e9])) == .fewTokens(2, needed: 3))
         // One exponent for both needs only two.
         #expect(refusal(grid([1e9, 4e9]), tied: true) == nil)
-        let near = (0..<9).map { (1e7 * (1 + 0.07 * Double($0)), 1e8 * pow(1.5, Double($0 % 3))) }
+        let near = (0..<9).map { (step: Int) -> (Double, Double) in
+            let size: Double = 1e7 * (1 + 0.07 * Double(step))
+            return (size, 1e8 * pow(1.5, Double(step % 3)))
+        }
         guard case .sizesAlike? = refusal(runs(near)) else { return #expect(Bool(false)) }
         // The same tokens a parameter, and one budget.
         for power in [1.0, -1] {
-            let line = (0..<12).map { step in
-                let size = 1e7 * pow(1.6, Double(step))
+            let line = (0..<12).map { (step: Int) -> (Double, Double) in
+                let size: Double = 1e7 * pow(1.6, Double(step))
                 return (size, 2e9 * pow(size / 1e8, power))
             }
             guard case .tokensFollowSize(let found)? = refusal(runs(line)) else { return #expect(Bool(false)) }
