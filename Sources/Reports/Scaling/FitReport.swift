@@ -159,7 +159,7 @@ package struct FitReport: Encodable, Sendable {
             head: ["", "fit", "\(percent) % from", "to"],
             rows: Self.figures.map { name, key, _ in
                 let found = constants[key]
-                return [name] + [found?.value, found?.low, found?.high].map { $0.map { Figures.general($0, 4) } ?? "" }
+                return [name] + [found?.value, found?.low, found?.high].map { $0.map(Self.constant) ?? "" }
             })
         lines += table.lines()
         lines += [""]
@@ -232,6 +232,11 @@ package struct FitReport: Encodable, Sendable {
         return limit.isByInterval
             ? "\(times): there the law's interval grows beyond ± \(Figures.wholePercent(Reach.tolerance)) of the loss"
             : "\(times): as many decades beyond the runs as lie between them"
+    }
+
+    /// Four digits; those of factors in the thousands without an exponent.
+    private static func constant(_ value: Double) -> String {
+        (1e4..<1e7).contains(value) ? Figures.grouped(value) : Figures.general(value, 4)
     }
 
     private static func signed(_ share: Double) -> String {

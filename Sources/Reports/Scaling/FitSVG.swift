@@ -68,10 +68,10 @@ extension FitReport {
 
     private func legend(_ svg: inout SVGWriter, y: Double) {
         var entries = [
-            ("f0", "", "fitted runs"), ("", "thin s0", "the law at their sizes"), ("", "curve dash s2", "its optimum"),
+            ("f0", "", "fitted runs"), ("", "thin s0", "the law, by size"), ("", "curve dash s2", "its optimum"),
         ]
         if !predictions.isEmpty { entries.append(("f1", "curve s1", "predicted, with interval")) }
-        if predictions.contains(where: { $0.measured != nil }) { entries.append(("f4", "", "measured afterwards")) }
+        if predictions.contains(where: { $0.measured != nil }) { entries.append(("f4", "", "measured")) }
         var x = 64.0
         for (dot, line, name) in entries {
             let at = SVGWriter.number(x + 12)
@@ -84,7 +84,7 @@ extension FitReport {
                 svg.line("<circle class=\"\(dot)\" cx=\"\(at)\" cy=\"\(SVGWriter.number(y))\" r=\"4\"/>")
             }
             svg.text(name, x: x + 30, y: y + 4, css: "")
-            x += 46 + 6.4 * Double(name.count)
+            x += 44 + 6 * Double(name.count)
         }
     }
 }

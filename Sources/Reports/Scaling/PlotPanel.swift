@@ -48,7 +48,7 @@ struct PlotPanel {
                 css: "end")
         }
         svg.text(nameX, x: left + width / 2, y: top + height + 34, css: "mid")
-        svg.text(nameY, x: left - 6, y: top - 2, css: "end")
+        svg.text(nameY, x: left - 6, y: top - 14, css: "end")
         svg.rect(x: left, y: top, width: width, height: height, css: "frame")
     }
 

@@ -194,14 +194,22 @@ package struct ScalingReport: Encodable, Sendable {
 
     /// Remarks on laws whose fitted runs are left.
     package static func remarks(_ question: Question) -> [Remark] {
-        let beyond = PublishedLaw.all.compactMap { law in
-            law.excess(of: law.optimum(flops: question.flops)).map { "\(law.name) (\($0))" }
+        // Laws of one paper share their runs.
+        var ranges: [(names: [String], range: String)] = []
+        for law in PublishedLaw.all {
+            guard let range = law.excess(of: law.optimum(flops: question.flops)) else { continue }
+            if let last = ranges.indices.last, ranges[last].range == range {
+                ranges[last].names.append(law.name)
+            } else {
+                ranges.append(([law.name], range))
+            }
         }
-        guard !beyond.isEmpty else { return [] }
+        guard !ranges.isEmpty else { return [] }
+        let words = ranges.map { "\(Wording.alternatives($0.names, "and")) (\($0.range))" }
         return [
             Remark(
                 .lawExtrapolated,
-                "the budget is beyond the runs that these laws were fitted to: \(beyond.joined(separator: "; "))")
+                "the budget is beyond the runs that these laws were fitted to: \(words.joined(separator: "; "))")
         ]
     }
 

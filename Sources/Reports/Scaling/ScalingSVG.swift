@@ -3,7 +3,7 @@ internal import Numbers
 internal import ScalingLaws
 
 extension ScalingReport {
-    private static let size = (width: 1000.0, height: 470.0)
+    private static let size = (width: 1000.0, height: 480.0)
 
     /// Two panels: curves of equal FLOPs by the laws that say something of losses, and the best size over the budget by all
     /// laws.
@@ -62,14 +62,13 @@ extension ScalingReport {
             }
         }
         for (row, (law, _)) in drawn.enumerated() {
-            let y = 418 + 18 * Double(row)
+            let y = 434 + 18 * Double(row)
             svg.line(
                 "<line class=\"curve s\(Self.colour(law))\" x1=\"60\" x2=\"84\" y1=\"\(SVGWriter.number(y))\" "
                     + "y2=\"\(SVGWriter.number(y))\"/>")
             svg.text(law.title, x: 90, y: y + 4, css: "")
         }
-        svg.text(
-            "thick: \(Figures.general(flops, 3)) FLOPs; thin: a tenth and a hundredth", x: 300, y: 440, css: "")
+        svg.text("thick: \(Figures.general(flops, 3)) FLOPs; thin: 1/10, 1/100", x: 290, y: 438, css: "")
     }
 
     private func frontier(_ svg: inout SVGWriter) {
@@ -101,6 +100,6 @@ extension ScalingReport {
                     + "y2=\"\(SVGWriter.number(y - 4))\"/>")
             svg.text(law.title, x: 598, y: y, css: "")
         }
-        svg.text("solid: the runs that a law was fitted to; dashed: beyond them", x: 560, y: 440, css: "")
+        svg.text("solid: the runs that a law was fitted to; dashed: beyond them", x: 560, y: 438, css: "")
     }
 }

@@ -61,9 +61,8 @@ package struct ScalingText {
         if report.laws.contains(where: { $0.counting == .withoutEmbedding }) {
             lines += wrapped("† parameters without embeddings")
         }
-        let beyond = report.laws.compactMap { row in row.beyond.map { "\(row.law ?? row.title) \($0)" } }
-        if !beyond.isEmpty {
-            lines += wrapped("* beyond the runs that the law was fitted to: \(beyond.joined(separator: "; "))")
+        if report.laws.contains(where: { $0.beyond != nil }) {
+            lines += wrapped("* beyond the runs that the law was fitted to, which the note names")
         }
         return lines
     }
