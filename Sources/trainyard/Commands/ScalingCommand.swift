@@ -64,6 +64,8 @@ struct ScalingCommand: ParsableCommand {
 
     @OptionGroup var width: WidthOption
 
+    private var columns: Int { max(60, width.columns ?? 100) }
+
     private var outputs: [NamedPath] { [NamedPath("--csv", csv), NamedPath("--svg", svg)].compactMap(\.self) }
 
     mutating func run() throws {
@@ -99,7 +101,7 @@ struct ScalingCommand: ParsableCommand {
         let report = ScalingReport(question, notes: notes)
         if let csv { try OutputFile.write(report.csv(), to: csv) }
         if let svg { try OutputFile.write(report.svg(), to: svg) }
-        try print(json ? report.json() : ScalingText(report, width: width.columns).text())
+        try print(json ? report.json() : ScalingText(report, width: columns).text())
     }
 
     private func positive(_ amount: Amount?, _ option: String) throws -> Double? {
@@ -189,6 +191,6 @@ struct ScalingCommand: ParsableCommand {
                 report.svg(title: "Loss of \(Figures.grouped(runs.points.count)) runs and the law fitted to them"),
                 to: svg)
         }
-        try print(json ? report.json() : report.text(width: width.columns))
+        try print(json ? report.json() : report.text(width: columns))
     }
 }
