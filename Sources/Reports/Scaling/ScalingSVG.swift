@@ -68,7 +68,7 @@ extension ScalingReport {
                     + "y2=\"\(SVGWriter.number(y))\"/>")
             svg.text(law.title, x: 90, y: y + 4, css: "")
         }
-        svg.text("thick: \(Figures.general(flops, 3)) FLOPs; thin: 1/10, 1/100", x: 290, y: 438, css: "")
+        svg.text("thick: \(Figures.general(flops, 3)) FLOPs; thin: 1/10, 1/100", x: 290, y: 456, css: "")
     }
 
     private func frontier(_ svg: inout SVGWriter) {

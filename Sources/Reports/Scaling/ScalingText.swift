@@ -157,9 +157,9 @@ package struct ScalingText {
             ]
         }
         let whose = report.own == nil ? "the size and tokens of \(report.question.law.title)" : "the plan"
-        return ["Learning rate and batch by published rules, for \(whose)", ""]
+        return ["Peak learning rate and tokens of a batch by published rules, for \(whose)", ""]
             + Table(
-                head: ["rule", "learning rate", "batch, tokens", "", "fitted to"], rows: rows, leftAligned: [0, 3, 4]
+                head: ["rule", "rate", "batch", "", "fitted to"], rows: rows, leftAligned: [0, 3, 4]
             ).lines(fitting: width, dropping: ["fitted to"])
             + (report.rules.contains(where: \.isBeyond) ? ["", "  * beyond the runs that the rule was fitted to"] : [])
     }
