@@ -237,10 +237,12 @@ import Testing
                 "\(Self.plans["groups.yaml"] ?? "")\nbatch: 64\n\(measured)\n", as: "measured/\(name).yaml")
         }
         // Losses of a law that is known, and one run that is held back.
-        let runs = [1e7, 3e7, 1e8].flatMap { size in
-            [5.0, 20, 80].map { each in
-                let loss = 1.8 + 400 * pow(size, -0.34) + 400 * pow(size * each, -0.28)
-                return "\(size),\(size * each),\(loss),run,\(size * each == 8e9 ? "held" : "fitted")"
+        var runs: [String] = []
+        for size in [1e7, 3e7, 1e8] {
+            for each in [5.0, 20, 80] {
+                let tokens = size * each
+                let loss: Double = 1.8 + 400 * pow(size, -0.34) + 400 * pow(tokens, -0.28)
+                runs.append("\(size),\(tokens),\(loss),run,\(tokens == 8e9 ? "held" : "fitted")")
             }
         }
         try folder.write("parameters,tokens,loss,name,role\n\(runs.joined(separator: "\n"))\n", as: "runs.csv")

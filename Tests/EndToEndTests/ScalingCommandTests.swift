@@ -80,15 +80,14 @@ import Testing
     /// A table of runs becomes a law; a run that was held back lies in its interval; too few are refused.
     @Test func runsAreFitted() throws {
         let folder = try TemporaryFolder()
-        let runs = [1e7, 2e7, 4e7, 8e7].flatMap { size in
-            [5.0, 20, 80].map { each in
-                (size, size * each, 1.7 + 400 * pow(size, -0.34) + 410 * pow(size * each, -0.28))
-            }
+        func line(_ size: Double, _ tokens: Double, _ role: String) -> String {
+            let loss: Double = 1.7 + 400 * pow(size, -0.34) + 410 * pow(tokens, -0.28)
+            return "\(size),\(tokens),\(loss),\(role)"
         }
-        let lines =
-            runs.map { "\($0),\($1),\($2),fitted" } + [
-                "2e8,8e9,\(1.7 + 400 * pow(2e8, -0.34) + 410 * pow(8e9, -0.28)),held"
-            ]
+        var lines = [line(2e8, 8e9, "held")]
+        for size in [1e7, 2e7, 4e7, 8e7] {
+            for each in [5.0, 20, 80] { lines.append(line(size, size * each, "fitted")) }
+        }
         try folder.write("parameters,tokens,loss,role\n" + lines.joined(separator: "\n") + "\n", as: "runs.csv")
         let outcome = try trainyard(
             "scaling --fit runs.csv --predict 1Bx20B --csv out.csv --svg out.svg --json", in: folder.url)
