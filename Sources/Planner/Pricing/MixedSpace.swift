@@ -1,5 +1,6 @@
 internal import Costs
 internal import Models
+internal import Numbers
 internal import Plans
 internal import Schedules
 

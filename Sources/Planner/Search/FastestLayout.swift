@@ -1,4 +1,5 @@
 internal import Costs
+internal import Numbers
 internal import Plans
 internal import Schedules
 internal import Simulator

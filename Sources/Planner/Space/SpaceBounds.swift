@@ -1,4 +1,5 @@
 internal import Costs
+internal import Numbers
 internal import Plans
 
 /// A mesh with the micro-batches it is priced with.
