@@ -49,6 +49,8 @@ let package = Package(
         // Texts and questions made by a rule, and figures of how they are answered.
         .target(name: "Experiments", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
         .target(name: "Models", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
+        // Loss from parameters and tokens: published laws, and laws fitted to finished runs.
+        .target(name: "ScalingLaws", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
         .target(
             name: "Plans", dependencies: ["Numbers", "Output", "Reading", "Models", "Schedules", "Yams"],
             swiftSettings: strict),
@@ -71,7 +73,7 @@ let package = Package(
             dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules", "Yams", "TOMLKit"],
             swiftSettings: strict),
         .target(
-            name: "Reports", dependencies: planning + ["Costs", "Experiments", "Planner", "Inference", "Campaigns"],
+            name: "Reports", dependencies: planning + ["Costs", "Experiments", "Planner", "Inference", "Campaigns", "ScalingLaws"],
             swiftSettings: strict),
 
         // The runtime.
@@ -96,8 +98,8 @@ let package = Package(
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Output", "Tokens", "Costs", "Simulator", "Planner", "Inference", "Campaigns", "Experiments", "Reports",
-                "Interchange", "Options", "Version", argumentParser,
+                "Output", "Tokens", "Costs", "Simulator", "Planner", "Inference", "Campaigns", "Experiments",
+                "ScalingLaws", "Reports", "Interchange", "Options", "Version", argumentParser,
             ] + planning,
             swiftSettings: strict),
         .executableTarget(
@@ -147,6 +149,9 @@ let package = Package(
             name: "ExperimentsTests", dependencies: ["Experiments", "Reading", "TestSupport"], swiftSettings: tests),
         .testTarget(
             name: "TokensTests", dependencies: ["Numbers", "Output", "Reading", "Tokens"], swiftSettings: tests),
+        .testTarget(
+            name: "ScalingLawsTests", dependencies: ["Numbers", "Reading", "ScalingLaws", "TestSupport"],
+            swiftSettings: tests),
         .testTarget(
             name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"], swiftSettings: tests),
         .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: tests),

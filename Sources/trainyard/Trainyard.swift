@@ -40,6 +40,7 @@ struct Trainyard: ParsableCommand {
             CampaignCommand.self,
             InferenceCommand.self,
             FitsCommand.self,
+            ScalingCommand.self,
             ImportCommand.self,
             ExportCommand.self,
             ModelsCommand.self,

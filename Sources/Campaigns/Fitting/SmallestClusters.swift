@@ -1,6 +1,7 @@
 internal import Costs
 internal import Inference
 package import Models
+internal import Numbers
 internal import Planner
 package import Plans
 

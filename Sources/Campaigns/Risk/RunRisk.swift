@@ -1,5 +1,5 @@
 package import Costs
-internal import Numbers
+package import Numbers
 
 /// What may become of a run: the distribution of its days and its money over many samples.
 package struct RunRisk: Sendable {

@@ -25,7 +25,7 @@ extension Plan {
             return distinct.count - 1
         }
         let different = distinct
-        let predicted = map(different.count, threads: nil) { index -> Result<Double, PlannerError> in
+        let predicted = parallelMap(different.count, threads: nil) { index -> Result<Double, PlannerError> in
             var other = plan
             (other.devices, other.batch, other.layout) = (
                 different[index].devices, different[index].batch, different[index].layout

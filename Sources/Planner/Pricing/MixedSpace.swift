@@ -1,5 +1,6 @@
 internal import Costs
 internal import Models
+internal import Numbers
 internal import Plans
 internal import Schedules
 
@@ -16,7 +17,7 @@ func priceMixedSpace(_ space: SearchSpace, pricer: Pricer, request: PricingReque
     guard let groups = plan.cluster.groups else { return PricedSpace() }
     let candidates = space.candidates(plan).filter { StageGroups(groups, $0.mesh) != nil }
     let choices = space.choices(plan)
-    let found = map(candidates.count, threads: request.threads) { index -> MixedPrices in
+    let found = parallelMap(candidates.count, threads: request.threads) { index -> MixedPrices in
         let item = candidates[index]
         var prices = MixedPrices()
         for mesh in choices.exchanges(item.mesh, plan.model) {

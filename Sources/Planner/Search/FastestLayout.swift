@@ -1,4 +1,5 @@
 internal import Costs
+internal import Numbers
 internal import Plans
 internal import Schedules
 internal import Simulator
@@ -25,7 +26,7 @@ func fastestEstimate(of layouts: [PricedLayout], pricer: Pricer, settings: Searc
     }
     guard !layouts.isEmpty else { return nil }
     // The first by closed form is hardly ever far from the fastest.
-    let all = [time(0)] + map(layouts.count - 1, threads: settings.threads) { time($0 + 1) }
+    let all = [time(0)] + parallelMap(layouts.count - 1, threads: settings.threads) { time($0 + 1) }
     var best: (work: LayoutWork, time: IterationTime)?
     for case let found? in all where found.time.seconds < best?.time.seconds ?? .infinity { best = found }
     return best.map { Estimate($0.work, time: $0.time) }

@@ -158,7 +158,7 @@ func ownLayout(
 
 /// The estimates of layouts, timed by the simulator, in order. A layout that cannot be simulated keeps its closed form.
 func estimates(of layouts: [PricedLayout], pricer: Pricer, settings: SearchSettings) -> [Estimate] {
-    map(layouts.count, threads: settings.threads) { index -> Estimate? in
+    parallelMap(layouts.count, threads: settings.threads) { index -> Estimate? in
         guard let work = try? pricer.work(layouts[index].layout) else { return nil }
         let simulated = settings.simulates ? try? simulatedEstimate(layouts[index].layout, pricer) : nil
         return simulated ?? Estimate(work, time: IterationTime(work))

@@ -1,4 +1,5 @@
 internal import Costs
+internal import Numbers
 internal import Plans
 
 /// A mesh with the micro-batches it is priced with.
@@ -103,7 +104,7 @@ package struct SpaceBounds: Sendable {
         let own = shares
         return passes.withUnsafeMutableBufferPointer { buffer in
             nonisolated(unsafe) let base = buffer.baseAddress
-            return map(own.count, threads: threads) { share -> [Result] in
+            return parallelMap(own.count, threads: threads) { share -> [Result] in
                 guard let base, !own[share].isEmpty else { return [] }
                 return body(&base[share], own[share])
             }.flatMap(\.self)

@@ -1,16 +1,12 @@
 internal import Dispatch
 
-/// Results of `body` for every index below `count`, computed on all cores, or on so many.
+/// Results of `body` for every index below `count`, computed on all cores.
+/// - Parameter threads: at most so many at once; nil: as many as there are cores.
 package func parallelMap<Result: Sendable>(
     _ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result
 ) -> [Result] {
-    map(count, threads: threads, body)
-}
-
-/// Results of `body` for every index below `count`, computed on all cores.
-func map<Result: Sendable>(_ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result) -> [Result] {
     guard count > 0 else { return [] }
-    // More chunks than cores even out layouts that take different times.
+    // More chunks than cores even out items that take different times.
     let chunks = threads == 1 ? 1 : min(count, threads ?? 64)
     return Array(unsafeUninitializedCapacity: count) { buffer, initialized in
         nonisolated(unsafe) let base = buffer.baseAddress

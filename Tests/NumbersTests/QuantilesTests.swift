@@ -1,4 +1,4 @@
-import Campaigns
+import Numbers
 import Testing
 
 @Suite struct QuantilesTests {
