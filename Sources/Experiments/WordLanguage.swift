@@ -98,7 +98,9 @@ package struct WordLanguage: Sendable {
                 let follows = random.next().fraction < text.follows
                 let fraction = random.next().fraction
                 var word = frequency.rank(fraction)
-                if let before, follows { word = successors(of: before)[before * text.successors + choice.rank(fraction)] }
+                if let before, follows {
+                    word = successors(of: before)[before * text.successors + choice.rank(fraction)]
+                }
                 let written = dictionary[word].prefix(left)
                 tokens += written
                 nats -= log(probability(of: word, written, isWhole: dictionary[word].count < left, after: before))

@@ -1,6 +1,7 @@
 import Campaigns
 import Costs
 import Models
+import Numbers
 import Planner
 import Plans
 import Reading
