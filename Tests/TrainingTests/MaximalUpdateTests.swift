@@ -58,6 +58,8 @@ import Training
             set.optimise(OptimizerStep(set.rule(0.5), number: 1, learningRate: 0.01, gradientScale: 1))
             return set
         }
+        // The sets own the memory of their units.
+        defer { withExtendedLifetime(sets) {} }
         for (plain, followed) in zip(sets[0].units, sets[1].units) {
             for slot in followed.slots {
                 let factor = Float(slot.tensor.learningRateFactor)
@@ -92,6 +94,8 @@ import Training
         let rule = UpdateRule(Optimizer(), TrainSettings(data: "", steps: 1, weightDecay: 0))
         let parameters = ParameterSet(stages: [(0, blocks)], rule: rule)
         parameters.initialise(seed: 1)
+        // The set owns the memory of the stage's weights.
+        defer { withExtendedLifetime(parameters) {} }
         let context = StageContext(model: model, shape: shape, parameters: parameters)
         let stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: false, isLast: false, parameters: parameters,
