@@ -28,10 +28,11 @@ FOLDERS := $(wildcard $(addprefix Sources/,$(ROOM)) $(addsuffix Tests,$(addprefi
 SUITES := $(patsubst Tests/%,%,$(filter Tests/%,$(FOLDERS)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check fuzz lint format demo slurm-demo drill docs bench interop clean
+.PHONY: help setup build test check fuzz lint format demo ladder slurm-demo drill docs bench interop clean
 
 help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
+	@echo "make ladder   train 18 tiny models, fit their law of loss, predict the next size, then train that (20 minutes at most)"
 	@echo "make slurm-demo    train by a real Slurm on four emulated hosts of this machine, one of which dies (as root)"
 	@echo "make drill    kill ranks, turn bits, spoil checkpoints, and compare what is left with undisturbed runs"
 	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
@@ -82,6 +83,11 @@ demo: setup
 	@scripts/fetch-shakespeare.sh
 	@swift build $(RELEASE)
 	@scripts/demo.sh
+
+# LADDER="--out runs/other" for another folder; what is finished is not trained again.
+ladder: setup
+	@swift build $(RELEASE)
+	@.build/release/trainyard ladder plans/campaigns/ladder.yaml $(LADDER)
 
 # INSTALL=--install also installs Slurm and munge (apt-get) where they are missing.
 slurm-demo: setup

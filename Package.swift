@@ -65,7 +65,10 @@ let package = Package(
         // Several runs on one pool of devices, with their risk and their money.
         .target(
             name: "Campaigns",
-            dependencies: ["Numbers", "Reading", "Models", "Plans", "Costs", "Planner", "Inference", "Yams"],
+            dependencies: [
+                "Numbers", "Reading", "Models", "Plans", "Costs", "Planner", "Inference", "Experiments", "ScalingLaws",
+                "Yams",
+            ],
             swiftSettings: strict),
         // Other tools' files in and out.
         .target(
@@ -171,7 +174,8 @@ let package = Package(
         ),
         .testTarget(
             name: "CampaignsTests",
-            dependencies: planning + ["Campaigns", "Inference", "Planner", "Costs", "TestSupport"], swiftSettings: tests
+            dependencies: planning + ["Campaigns", "Inference", "Planner", "Costs", "TestSupport"],
+            swiftSettings: tests
         ),
         .testTarget(
             name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport", "Yams"],

@@ -38,6 +38,7 @@ struct Trainyard: ParsableCommand {
             CompareCommand.self,
             SweepCommand.self,
             CampaignCommand.self,
+            LadderCommand.self,
             InferenceCommand.self,
             FitsCommand.self,
             ScalingCommand.self,

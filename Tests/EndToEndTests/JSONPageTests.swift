@@ -377,6 +377,7 @@ import Testing
         let files = [
             "metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace", "measured-times-beside-plan-files",
             "an-import", "exports", "an-attribution", "generated-text", "answered-questions",
+            "a-ladder", "runs-of-a-ladder",
         ]
         let shared = [
             "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",

@@ -118,6 +118,19 @@ import Testing
         #expect(!export.files.isEmpty)
     }
 
+    /// Rates that follow the width are none of these tools' settings, and without them the rate means another.
+    @Test(arguments: [
+        ExportTarget.megatronLM, .megatronBridge, .nemo, .torchtitan, .deepspeed, .nanotron, .gptNeoX, .accelerate,
+        .transformers,
+    ]) func ratesByWidthAreRefused(_ target: ExportTarget) throws {
+        let train = "layout: {data: 16}\ntrain: {data: a.txt, steps: 3, mup: {baseWidth: 64}}"
+        let export = try export(target, train)
+        #expect(export.files.isEmpty, "\(target)")
+        #expect(export.gaps.contains { $0.field == "train.mup" && $0.nearest == nil }, "\(target): \(export.gaps)")
+        let without = try self.export(target, train.replacing(", mup: {baseWidth: 64}", with: ""))
+        #expect(!without.gaps.contains { $0.field == "train.mup" })
+    }
+
     /// A key/value head on each tensor rank, and heads that are hidden / heads wide.
     @Test func shapesThatNanotronRefuses() throws {
         let export = try export(.nanotron, "layout: {data: 8}", model: "llama, headSize: 128")

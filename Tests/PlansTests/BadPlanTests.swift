@@ -171,6 +171,9 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         ("validation: {share: 0.1, every: 0}", "train.validation.every: must be"),
         ("validation: {share: 0.1, batches: 0}", "train.validation.batches: must be"),
         ("validation: {data: []}", "train.validation.data: must name a file"),
+        ("mup: {}", "train.mup.baseWidth: is missing"), ("mup: 64", "train.mup: must be a map"),
+        ("mup: {baseWidth: 0}", "train.mup.baseWidth: must be a whole number from 1"),
+        ("mup: {baseWidth: 8, width: 3}", "train.mup.width"),
         ("maxSkippedSteps: -1", "train.maxSkippedSteps"), ("clip: -1", "must be at least 0"),
         ("minLearningRate: 1", "must not exceed learningRate"), ("stepz: 5", "did you mean 'steps'?"),
     ])

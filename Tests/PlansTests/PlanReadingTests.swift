@@ -137,6 +137,27 @@ import Plans
         #expect(plan.remarks.contains { $0.text.contains("no cluster is named") && $0.text.contains(".yaml") })
     }
 
+    @Test func ratesThatFollowTheWidthAreReadAndWritten() throws {
+        let plan = try PlanText.read(
+            """
+            model: {family: gpt, layers: 1, hidden: 8, heads: 1, vocab: 256, sequence: 8}
+            batch: 2
+            train: {data: a.txt, steps: 3, mup: {baseWidth: 4}}
+            """)
+        #expect(plan.train?.mup == MaximalUpdate(baseWidth: 4))
+        #expect(try PlanText.read(plan.yaml(library: Checkout.library)).train?.mup == plan.train?.mup)
+        // One table cannot follow two rules.
+        #expect(MaximalUpdate.problem(plan)?.field == "model.tiedEmbeddings")
+        var other = plan
+        other.model.tiedEmbeddings = false
+        #expect(MaximalUpdate.problem(other) == nil)
+        other.optimizer = Optimizer(.muon)
+        #expect(MaximalUpdate.problem(other)?.field == "optimizer.name")
+        other = plan
+        other.train?.mup = nil
+        #expect(MaximalUpdate.problem(other) == nil)
+    }
+
     @Test func savingAndGoingOnAreRead() throws {
         let text = """
             model: {family: gpt, layers: 1, hidden: 8, heads: 1, vocab: 256, sequence: 8}

@@ -21,6 +21,8 @@ struct LayoutCase {
         case adaptedPacked
         /// Llama whose sequences hold one document each, and padding.
         case apart
+        /// GPT and llama with rates and start values that follow the width, at four times the base.
+        case mupGPT, mup
 
         var model: Model {
             func tuned(_ shape: Shape, _ tuning: Tuning) -> Model {
@@ -39,6 +41,8 @@ struct LayoutCase {
                 model.documents = Documents(lengths: [Documents.Length(tokens: 5)])
                 return model
             case .apart: return Self.grouped.model
+            case .mupGPT: return Self.untied.model
+            case .mup: return Self.grouped.model
             case .normedGPT: return Self.untied.model.normingHeads
             case .normed: return Self.grouped.model.normingHeads
             default: break
@@ -57,10 +61,14 @@ struct LayoutCase {
                 Model(
                     family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: self == .llama ? 4 : 2, ffn: 48,
                     mlp: self == .llama ? .swiglu : .geglu, vocab: 128, sequence: 16)
-            case .adaptedGPT, .adapted, .frozen, .packed, .adaptedPacked, .normedGPT, .normed, .apart:
+            case .adaptedGPT, .adapted, .frozen, .packed, .adaptedPacked, .normedGPT, .normed, .apart,
+                .mupGPT, .mup:
                 preconditionFailure("\(self) is made of another shape")
             }
         }
+
+        /// How rates and start values follow the width.
+        var mup: MaximalUpdate? { self == .mup || self == .mupGPT ? MaximalUpdate(baseWidth: 8) : nil }
 
         /// The token that ends a document of a packed shape.
         var endOfDocument: Int? { [.packed, .adaptedPacked, .apart].contains(self) ? 40 : nil }
@@ -92,7 +100,7 @@ struct LayoutCase {
 
     static let all =
         schedules + emptyStages + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts
-        + cutExperts + mixedPrecision + headNorms + optimizers + tuned + apart
+        + cutExperts + mixedPrecision + headNorms + optimizers + tuned + apart + mup
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -356,6 +364,18 @@ struct LayoutCase {
             Layout(
                 data: 2, tensor: 2, pipeline: 2, virtualStages: 2, expertTensor: 2, schedule: .dualPipe,
                 recompute: .selective, sharding: .parameters)),
+    ]
+
+    /// Rates and start values by the width of the whole model, whichever part of a matrix a rank holds or steps.
+    static let mup: [LayoutCase] = [
+        LayoutCase("1f1b", .mupGPT, Layout(pipeline: 2), bits: true),
+        LayoutCase("data 2 optimizer", .mupGPT, Layout(data: 2, sharding: .optimizer)),
+        LayoutCase("data 4 parameters", .mup, Layout(data: 4, sharding: .parameters)),
+        LayoutCase("tensor 2", .mup, Layout(tensor: 2)),
+        LayoutCase("tensor 4 sequence", .mupGPT, Layout(tensor: 4, sequenceParallel: true)),
+        LayoutCase(
+            "data 2 tensor 2 zbv gradients", .mupGPT,
+            Layout(data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, sharding: .gradients)),
     ]
 
     /// Norms of heads: the ranks of a tensor group each have some of the heads and add up the gradients of their weights.

@@ -142,6 +142,7 @@ final class LayoutChecks {
             data: folder["text"], order: .sequential, steps: Self.steps, learningRate: 1e-3,
             schedule: .constant, epsilon: 1e-6, clip: 1, seed: 3)
         settings.endOfDocument = reference.shape.endOfDocument
+        settings.mup = reference.shape.mup
         if reference.shape == .apart { settings.documents = .apart }
         // The same text: what is trained on stays as it is.
         settings.validation = TrainSettings.Validation(

@@ -247,6 +247,8 @@ import Training
         Row("train", "stateCheck", "{every: 2}", .done("IntegrityTests")),
         Row("train.stateCheck", "every", "2", .done("IntegrityTests")),
         Row("train", "maxSkippedSteps", "2", .done("IntegrityTests")),
+        Row("train", "mup", "{baseWidth: 8}", .refused("model.tiedEmbeddings: is one table under two rules")),
+        Row("train.mup", "baseWidth", "8", .refused("model.tiedEmbeddings: is one table under two rules")),
         Row("train.checkpoint", "asynchronous", "true", .done("ResumeTests")),
         Row(
             "train.checkpoint", "every", "auto", .refused("train.checkpoint.every: auto cannot be run"),
@@ -287,7 +289,7 @@ import Training
     /// The reader's own list of the keys of every map, so that a key it learns has to be given a fate here.
     @Test(arguments: [
         "layout", "layout.overlap", "layout.offload", "model", "model.moe", "train", "train.checkpoint",
-        "train.stateCheck", "train.validation",
+        "train.mup", "train.stateCheck", "train.validation",
     ])
     func everyKeyHasAFate(_ map: String) throws {
         let row = Row(map, "zzzzzzzz", "1", .refused(""))

@@ -14,7 +14,7 @@ enum PlanFeature: CaseIterable {
         noPipelineOverlap, expertOverlap, sharedExpertOverlap, optimizerOffload, stateOffload, activationOffload,
         vocabularyParallel, fp32, fp16, eightBits, fourBits, recipeDetails, otherOptimizer, otherMoments, otherMaster,
         fusedLoss,
-        chunkedLoss, rampup, padding, unlikeDevices
+        chunkedLoss, rampup, padding, unlikeDevices, mup
 
     /// The key and the value of the feature; nil: the plan does not have it.
     func found(_ plan: Plan, _ layout: Layout) -> (field: String, value: String)? {
@@ -133,6 +133,7 @@ enum PlanFeature: CaseIterable {
         case .rampup:
             return plan.rampup.map { ("rampupBatchSize", "[\($0.start), \($0.increment), \($0.samples)]") }
         case .padding: return plan.padding > 0 ? ("padding", "\(plan.padding)") : nil
+        case .mup: return plan.train?.mup.map { ("train.mup", "{baseWidth: \($0.baseWidth)}") }
         case .unlikeDevices: return plan.cluster.groups == nil ? nil : ("cluster.groups", "(given)")
         default: return nil
         }

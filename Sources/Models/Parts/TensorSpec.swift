@@ -38,6 +38,8 @@ package struct TensorSpec: Hashable, Sendable {
     package var joinsPrevious: Bool
     /// Whether training changes the tensor.
     package var isTrainable = true
+    /// What the run's learning rate is multiplied by for the tensor.
+    package var learningRateFactor = 1.0
 
     package init(
         name: String, shape: [Int], start: Start, split: Split = .whole, seesStreamRows: Bool = false,

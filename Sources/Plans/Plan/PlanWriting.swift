@@ -149,7 +149,7 @@ extension Plan {
         return Self.quoted(RunFolder.absolute(path))
     }
 
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-./_".contains($0)) }
         if isPlain, text.lowercased() != "null", text.first?.isLetter == true || text.first == "/", !text.hasSuffix(".")
         {
@@ -237,6 +237,7 @@ extension TrainSettings {
             "eps: \(epsilon)", "weightDecay: \(weightDecay)", "clip: \(clip.map(\.description) ?? "none")",
             "auxiliaryLoss: \(auxiliaryLoss)", "seed: \(seed)",
         ]
+        if let mup { lines += ["mup:", "  baseWidth: \(mup.baseWidth)"] }
         if let momentum { lines.append("momentum: \(momentum)") }
         if let documents {
             lines.append("documents: \(documents.rawValue)")

@@ -1,3 +1,4 @@
+internal import Models
 internal import Reading
 
 /// Reads the `train:` section of a plan: the settings of a real run.
@@ -40,6 +41,12 @@ enum TrainReading {
         }
         settings.auxiliaryLoss = reader.number("auxiliaryLoss", .plain, in: 0...1e6) ?? settings.auxiliaryLoss
         if let seed = reader.count("seed", in: 0...Int(1) << 53) { settings.seed = UInt64(seed) }
+        if let mup = reader.map("mup") {
+            let width = mup.count("baseWidth", in: Bounds.hidden)
+            mup.reportMissing("baseWidth", fix: "the hidden size that learningRate was tuned at, e.g. baseWidth: 256")
+            mup.reportUnknownKeys()
+            settings.mup = width.map { MaximalUpdate(baseWidth: $0) }
+        }
         settings.initialWeights = reader.text("init").map { library.existing($0) ?? $0 }
         settings.checkpoint = checkpoint(reader)
         settings.folder = reader.text("folder")

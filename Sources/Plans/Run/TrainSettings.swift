@@ -87,6 +87,8 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package var stateCheck: Int?
     /// Steps in a row whose loss or gradients may be no numbers. They are skipped; the run ends at one more. nil: 10.
     package var maxSkippedSteps: Int?
+    /// How start values and learning rates follow the width; nil: they do not (the standard parametrization).
+    package var mup: MaximalUpdate?
 
     package init(
         data: String, tokenizer: String = "bytes", order: Order = .shuffled, steps: Int, learningRate: Double = 3e-4,

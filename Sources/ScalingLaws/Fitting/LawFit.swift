@@ -81,7 +81,7 @@ package struct LawFit: Sendable {
 
     /// The range that holds `confidence` of a figure's bootstraps; the figure alone where there are none.
     package func interval(of figure: (LossLaw) -> Double) -> ClosedRange<Double> {
-        let samples = laws.map(figure).filter { !$0.isNaN }
+        let samples = laws.map(figure).filter(\.isFinite)
         guard !samples.isEmpty else {
             let value = figure(law)
             return value.isNaN ? 0...0 : value...value
@@ -98,7 +98,8 @@ package struct LawFit: Sendable {
 
     /// The loss of a run that was not fitted.
     package func prediction(parameters: Double, tokens: Double) -> LossPrediction {
-        let predicted = laws.map { $0.loss(parameters: parameters, tokens: tokens) }
+        // A bootstrap of few points may find no law, and leave constants that are no finite numbers.
+        let predicted = laws.map { $0.loss(parameters: parameters, tokens: tokens) }.filter(\.isFinite)
         let free = Double(points.count) / Double(max(1, points.count - settings.constants))
         var random = SplitMix64(seed: SplitMix64.first(seed: UInt64(bitPattern: Int64(settings.seed))))
         let run = predicted.map { loss in

@@ -103,6 +103,18 @@ package struct PlainTokens: Sendable {
         (self.file, width, self.count) = (file, kind.width, count)
     }
 
+    /// The contents of a file with these tokens, of 16 bits each.
+    package static func contents(of tokens: some Collection<UInt16>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(headerBytes + 2 * tokens.count)
+        for number in [kinds[0].magic, kinds[0].version, Int32(clamping: tokens.count)] {
+            withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
+        }
+        bytes += [UInt8](repeating: 0, count: headerBytes - bytes.count)
+        for token in tokens { withUnsafeBytes(of: token.littleEndian) { bytes += $0 } }
+        return bytes
+    }
+
     package func read(_ range: Range<Int>, into target: UnsafeMutablePointer<Int32>) {
         defer { withExtendedLifetime(file) {} }
         let range = range.clamped(to: 0..<count)

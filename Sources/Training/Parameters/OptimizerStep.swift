@@ -64,6 +64,17 @@ struct UpdatePart {
     var count: Int
     /// Whether they decay.
     var decays: Bool
+    /// What AdamW's learning rate is multiplied by; the decay of a step is not.
+    var learningRateFactor = 1.0
+}
+
+extension AdamW {
+    /// The rule with a decay that is the same when the learning rate is multiplied by `factor`.
+    fileprivate func keepingDecay(at factor: Double) -> AdamW {
+        var rule = self
+        if factor != 1 { rule.weightDecay /= factor }
+        return rule
+    }
 }
 
 /// One step of a run's optimizer.
@@ -81,18 +92,19 @@ package struct OptimizerStep {
 
     /// The step of parameters that are treated one by one.
     func apply(_ part: UpdatePart, _ moments: Moments) {
+        let factor = part.learningRateFactor
         switch (rule, moments) {
         case (.adamw(let adamw, _), .half(let first, let second)):
-            adamw.step(
+            adamw.keepingDecay(at: factor).step(
                 parameters: part.weights, gradients: part.gradients, firstMoment: first.pointer + part.place,
                 secondMoment: second.pointer + part.place, count: part.count, step: number,
-                learningRate: learningRate, decay: part.decays, gradientScale: gradientScale)
+                learningRate: learningRate * factor, decay: part.decays, gradientScale: gradientScale)
         case (.adamw(let adamw, _), .single(let first, let second)),
             (.muon(_, let adamw), .single(let first, let second)):
-            adamw.step(
+            adamw.keepingDecay(at: factor).step(
                 parameters: part.weights, gradients: part.gradients, firstMoment: first.pointer + part.place,
                 secondMoment: second.pointer + part.place, count: part.count, step: number,
-                learningRate: learningRate, decay: part.decays, gradientScale: gradientScale)
+                learningRate: learningRate * factor, decay: part.decays, gradientScale: gradientScale)
         case (.lion(let lion), .single(let first, _)):
             lion.step(
                 parameters: part.weights, gradients: part.gradients, moment: first.pointer + part.place,

@@ -1,5 +1,5 @@
 package import Models
-internal import Plans
+package import Plans
 
 /// Which tensors a pipeline stage holds, in the units that are reduced, sharded and gathered together.
 package enum ParameterLayout {
@@ -21,6 +21,21 @@ package enum ParameterLayout {
         package var tensors: [TensorSpec]
         /// Whether training leaves the tensors as they are.
         package var isFrozen = false
+
+        /// The unit with start values and learning rates that follow the model's width.
+        package func following(_ mup: MaximalUpdate, _ model: Model) -> Unit {
+            var isOfBlock = false
+            if case .block = kind { isOfBlock = true }
+            var unit = self
+            for index in tensors.indices {
+                let factors = mup.factors(tensors[index], isOfBlock: isOfBlock, model: model)
+                if case .normal(let deviation) = tensors[index].start {
+                    unit.tensors[index].start = .normal(Float(Double(deviation) * factors.start))
+                }
+                unit.tensors[index].learningRateFactor = factors.learningRate
+            }
+            return unit
+        }
     }
 
     /// Whether a rank that holds these stages holds one table for both ends of a model with tied embeddings.
@@ -29,9 +44,11 @@ package enum ParameterLayout {
     }
 
     /// The units of the stages that a rank holds. A table that serves both ends is the first stage's.
-    /// - Parameter layers: of every stage of the model.
+    /// - Parameters:
+    ///   - layers: of every stage of the model.
+    ///   - mup: how start values and learning rates follow the width; nil: they do not.
     static func stages(
-        _ model: Model, held: [Int], layers: [Range<Int>], experts: TensorSlice
+        _ model: Model, held: [Int], layers: [Range<Int>], experts: TensorSlice, mup: MaximalUpdate? = nil
     ) -> [(stage: Int, units: [Unit])] {
         let last = layers.count - 1
         let sharesTable = sharesTable(model, held: held, last: last)
@@ -39,6 +56,7 @@ package enum ParameterLayout {
             var units = units(
                 model: model, layers: layers[stage], isFirst: stage == 0, isLast: stage == last, experts: experts)
             if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
+            if let mup { units = units.map { $0.following(mup, model) } }
             return (stage, units)
         }
     }

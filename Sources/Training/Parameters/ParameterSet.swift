@@ -189,14 +189,14 @@ package final class ParameterSet {
         }
         let range = ownRange(unit)
         let place = sharding == .none ? unit.gradientBase : unit.gradientSliceBase
-        for (part, decays) in [(0..<unit.decayedCount, true), (unit.decayedCount..<unit.count, false)] {
-            let own = part.clamped(to: range)
+        for part in unit.steps {
+            let own = part.range.clamped(to: range)
             guard !own.isEmpty else { continue }
             let skip = own.lowerBound - range.lowerBound
             step.apply(
                 UpdatePart(
                     weights: weightSlice(unit) + skip, gradients: gradientSlice(unit) + skip, place: place + skip,
-                    count: own.count, decays: decays), moments)
+                    count: own.count, decays: part.decays, learningRateFactor: part.learningRateFactor), moments)
         }
     }
 

@@ -22,6 +22,8 @@ package final class ParameterUnit {
     package let count: Int
     /// Elements at the front that AdamW decays.
     package let decayedCount: Int
+    /// Runs of elements that take a step of the same kind, in order; they cover the unit.
+    let steps: [(range: Range<Int>, decays: Bool, learningRateFactor: Double)]
     /// First element among all units of the rank.
     package let base: Int
     /// The slice of the unit's split tensors that this rank holds.
@@ -65,6 +67,7 @@ package final class ParameterUnit {
         self.slots = slots
         decayedCount = decayed
         count = Self.padded(offset, to: 16 * shard.size)
+        steps = Self.steps(slots, decayed: decayed, count: count)
         self.base = base
         self.share = share
         self.shard = shard
@@ -95,6 +98,26 @@ package final class ParameterUnit {
 
     /// From here on the weights must be gathered again before they are used.
     func detachWeights() { weightPlace = nil }
+
+    /// Padding goes with the tensor before it, and behind the tensors that decay never with them.
+    private static func steps(
+        _ slots: [Slot], decayed: Int, count: Int
+    ) -> [(range: Range<Int>, decays: Bool, learningRateFactor: Double)] {
+        var steps: [(range: Range<Int>, decays: Bool, learningRateFactor: Double)] = []
+        for (decays, end) in [(true, decayed), (false, count)] {
+            var start = steps.last?.range.upperBound ?? 0
+            let own = slots.filter { $0.tensor.decays == decays }
+            for (index, slot) in own.enumerated() {
+                let factor = slot.tensor.learningRateFactor
+                let next = index + 1 < own.count ? own[index + 1] : nil
+                guard next?.tensor.learningRateFactor != factor else { continue }
+                steps.append((start..<(next?.offset ?? end), decays, factor))
+                start = next?.offset ?? end
+            }
+            if start < end { steps.append((start..<end, decays, 1)) }
+        }
+        return steps
+    }
 
     private static func padded(_ count: Int, to step: Int) -> Int { (count + step - 1) / step * step }
 

@@ -47,7 +47,8 @@ struct RankBuilder {
         try start?.checkStart(of: model)
         let experts = TensorSlice(rank: groups.experts.rank, size: groups.experts.size)
         let parameters = ParameterSet(
-            stages: ParameterLayout.stages(model, held: held, layers: partition.layers, experts: experts),
+            stages: ParameterLayout.stages(
+                model, held: held, layers: partition.layers, experts: experts, mup: settings.mup),
             share: TensorSlice(rank: groups.place.tensor, size: layout.tensor), sharding: sharding,
             shard: TensorSlice(rank: groups.gradient.rank, size: groups.gradient.size),
             expertShare: TensorSlice(rank: groups.expertTensor.rank, size: groups.expertTensor.size),

@@ -15,6 +15,7 @@ package enum RuntimeSupport {
         guard plan.loss.kind == .standard else {
             throw refuse("loss", plan.loss.kind.rawValue, "the runtime keeps the logits of a micro-batch")
         }
+        if let problem = MaximalUpdate.problem(plan) { throw .layout(problem) }
         try check(tuning: plan, layout)
         if let checkpoint = plan.train?.checkpoint, checkpoint.every == nil, plan.meanTimeBetweenFailures == nil {
             throw refuse(

@@ -41,9 +41,12 @@ struct Launcher {
     }
 
     /// The command line of a run with `processes` ranks.
-    /// - Parameter exports: environment variables that ranks on other hosts get too.
+    /// - Parameters:
+    ///   - exports: environment variables that ranks on other hosts get too.
+    ///   - binds: whether ranks stay on a core each. Of several jobs each would take the first cores.
     static func mpirun(
-        processes: Int, hostfile: String?, program: String, arguments: [String], exports: [String: String] = [:]
+        processes: Int, hostfile: String?, program: String, arguments: [String], exports: [String: String] = [:],
+        binds: Bool = true
     ) throws(Failure) -> [String] {
         guard let mpirun = find("mpirun") else {
             throw Failure(
@@ -58,7 +61,7 @@ struct Launcher {
         } else {
             // mpirun counts cores as slots; a run may have more ranks than cores.
             command += ["--oversubscribe", "--bind-to"]
-            command.append(processes <= Cores.physical() ? "core:overload-allowed,if-supported" : "none")
+            command.append(binds && processes <= Cores.physical() ? "core:overload-allowed,if-supported" : "none")
         }
         for (name, value) in exports.sorted(by: { $0.key < $1.key }) { command += ["-x", "\(name)=\(value)"] }
         return command + [program] + arguments
