@@ -12,7 +12,8 @@ import Testing
         #expect(a.tokens != first.lines(20, length: 32, seed: 2).tokens)
         #expect(a.tokens != WordLanguage(WordText(words: 500, seed: 4)).lines(20, length: 32, seed: 1).tokens)
         // What a ladder is trained on anywhere, spelled out once.
-        #expect(WordText.spelled(a.tokens[1..<32]) == "pupuso xo xo qe lofi qe wisohu ", "\(WordText.spelled(a.tokens))")
+        #expect(
+            WordText.spelled(a.tokens[1..<32]) == "pupuso xo xo qe lofi qe wisohu ", "\(WordText.spelled(a.tokens))")
     }
 
     @Test func linesAreOfOneLength() {

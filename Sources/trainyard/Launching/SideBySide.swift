@@ -35,9 +35,14 @@ struct SideBySide {
         _ jobs: [Job], ended: (Ending) throws -> Void
     ) throws -> (failed: Ending?, wasAsked: Bool) {
         Self.received.store(0, ordering: .sequentiallyConsistent)
+        // Who started this program may have blocked the signals.
+        var unblocked = sigset_t()
+        sigemptyset(&unblocked)
         for number in Self.numbers {
+            sigaddset(&unblocked, number)
             signal(number) { SideBySide.received.store($0, ordering: .sequentiallyConsistent) }
         }
+        pthread_sigmask(SIG_UNBLOCK, &unblocked, nil)
         defer { for number in Self.numbers { signal(number, SIG_DFL) } }
         var running: [(job: Int, process: Process, began: Date)] = []
         defer { Self.end(running.map(\.process)) }
