@@ -35,9 +35,14 @@ struct SideBySide {
         _ jobs: [Job], ended: (Ending) throws -> Void
     ) throws -> (failed: Ending?, wasAsked: Bool) {
         Self.received.store(0, ordering: .sequentiallyConsistent)
+        // Whoever started this process may have blocked them.
+        var set = sigset_t()
+        sigemptyset(&set)
         for number in Self.numbers {
+            sigaddset(&set, number)
             signal(number) { SideBySide.received.store($0, ordering: .sequentiallyConsistent) }
         }
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
         defer { for number in Self.numbers { signal(number, SIG_DFL) } }
         var running: [(job: Int, process: Process, began: Date)] = []
         defer { Self.end(running.map(\.process)) }
