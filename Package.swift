@@ -58,7 +58,7 @@ let package = Package(
             name: "Costs", dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules"], swiftSettings: strict),
         .target(name: "Simulator", dependencies: ["Numbers", "Schedules"], swiftSettings: strict),
         .target(
-            name: "Planner", dependencies: planning + ["Costs", "Simulator"], swiftSettings: strict),
+            name: "Planner", dependencies: planning + ["Costs", "Simulator", "ScalingLaws"], swiftSettings: strict),
         // Models that answer: another workload of the same parts.
         .target(
             name: "Inference", dependencies: ["Numbers", "Reading", "Models", "Plans", "Costs"], swiftSettings: strict),

@@ -41,6 +41,8 @@ package struct Remark: Hashable, Codable, Sendable {
         case pricedOnly = "priced-only"
         /// A key of a real run that has no effect because of another key.
         case keyUnused = "key-unused"
+        /// A budget beyond the runs that a scaling law was fitted to.
+        case lawExtrapolated = "law-extrapolated"
     }
 
     package var code: Code

@@ -8,6 +8,7 @@ struct DocumentationPage {
     static let all = [
         "README.md", "docs/getting-started.md", "docs/accuracy.md", "docs/plan-format.md", "docs/cluster-format.md",
         "docs/schedules.md", "docs/campaigns.md", "docs/checking-the-numbers.md", "docs/inference.md",
+        "docs/scaling.md",
         "Examples/own-cluster/README.md",
         "Examples/own-schedule/README.md",
     ]
@@ -79,7 +80,7 @@ struct DocumentedExample: CustomTestStringConvertible, Sendable {
     /// Commands whose output depends on nothing but their input. Training, measuring and text from a model do not.
     private static let repeatable = [
         "plan", "estimate", "search", "compare", "sweep", "schedule", "simulate", "validate", "campaign", "inference",
-        "fits",
+        "fits", "scaling",
     ]
 
     /// Whether the command gives the same on every machine: one of the above, or a file shown as it is. A command

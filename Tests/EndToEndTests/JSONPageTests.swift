@@ -217,6 +217,9 @@ import Testing
         ("replayed-runs", "validate"),
         ("replayed-runs", "validate --runs measured --leave-one-source-out"), ("whole-runs", "validate --whole-runs"),
         ("claims", "validate --claims"),
+        ("answers-of-scaling-laws", "scaling open.yaml --served-tokens 1T --unique-tokens 1B --predict 1Bx20B"),
+        ("answers-of-scaling-laws", "scaling --gpu H100 --devices 8 --days 3"),
+        ("a-fitted-law", "scaling --fit runs.csv --predict 1Bx20B"),
     ]
 
     @Test func everyKeyOfACommandStandsOnThePage() throws {
@@ -233,6 +236,16 @@ import Testing
             try folder.write(
                 "\(Self.plans["groups.yaml"] ?? "")\nbatch: 64\n\(measured)\n", as: "measured/\(name).yaml")
         }
+        // Losses of a law that is known, and one run that is held back.
+        var runs: [String] = []
+        for size in [1e7, 3e7, 1e8] {
+            for each in [5.0, 20, 80] {
+                let tokens = size * each
+                let loss: Double = 1.8 + 400 * pow(size, -0.34) + 400 * pow(tokens, -0.28)
+                runs.append("\(size),\(tokens),\(loss),run,\(tokens == 8e9 ? "held" : "fitted")")
+            }
+        }
+        try folder.write("parameters,tokens,loss,name,role\n\(runs.joined(separator: "\n"))\n", as: "runs.csv")
         var seen = try Seen()
         for (section, command) in Self.commands {
             let words = command.split(separator: " ").map(String.init)

@@ -159,7 +159,7 @@ package struct FitReport: Encodable, Sendable {
             head: ["", "fit", "\(percent) % from", "to"],
             rows: Self.figures.map { name, key, _ in
                 let found = constants[key]
-                return [name] + [found?.value, found?.low, found?.high].map { $0.map { Figures.general($0, 4) } ?? "" }
+                return [name] + [found?.value, found?.low, found?.high].map { $0.map(Self.constant) ?? "" }
             })
         lines += table.lines()
         lines += [""]
@@ -174,7 +174,9 @@ package struct FitReport: Encodable, Sendable {
         add(
             "Runs",
             "\(span(range.parameters)) parameters, \(span(range.tokens)) tokens, "
-                + (range.flops.map { "\(Figures.general($0.lowerBound, 3)) to \(Figures.general($0.upperBound, 3)) FLOPs" } ?? ""))
+                + (range.flops.map {
+                    "\(Figures.general($0.lowerBound, 3)) to \(Figures.general($0.upperBound, 3)) FLOPs"
+                } ?? ""))
         add(
             "Intervals",
             "\(Figures.grouped(resamples)) bootstraps of the \(resampling.rawValue), seed \(seed); Huber's loss of ln L, δ = "
@@ -190,7 +192,8 @@ package struct FitReport: Encodable, Sendable {
             add(
                 "Test",
                 "the \(held.runs) largest runs predicted from the others (up to \(Figures.general(held.fitted, 3)) FLOPs): "
-                    + "off by \(Figures.fixed(100 * held.mean, 2)) % on average, \(Figures.fixed(100 * held.worst, 2)) % at most")
+                    + "off by \(Figures.fixed(100 * held.mean, 2)) % on average, \(Figures.fixed(100 * held.worst, 2)) % at most"
+            )
         }
         guard !predictions.isEmpty else { return lines.joined(separator: "\n") }
         let hasMeasured = predictions.contains { $0.measured != nil }
@@ -229,6 +232,11 @@ package struct FitReport: Encodable, Sendable {
         return limit.isByInterval
             ? "\(times): there the law's interval grows beyond ± \(Figures.wholePercent(Reach.tolerance)) of the loss"
             : "\(times): as many decades beyond the runs as lie between them"
+    }
+
+    /// Four digits; those of factors in the thousands without an exponent.
+    private static func constant(_ value: Double) -> String {
+        (1e4..<1e7).contains(value) ? Figures.grouped(value) : Figures.general(value, 4)
     }
 
     private static func signed(_ share: Double) -> String {

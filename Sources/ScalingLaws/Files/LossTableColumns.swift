@@ -15,7 +15,8 @@ struct LossTableColumns {
             case .tokens: ["tokens", "d", "trainingtokens", "traintokens", "ntokens", "numtokens", "tokensseen"]
             case .loss:
                 [
-                    "loss", "finalloss", "validationloss", "valloss", "testloss", "evalloss", "trainloss", "trainingloss",
+                    "loss", "finalloss", "validationloss", "valloss", "testloss", "evalloss", "trainloss",
+                    "trainingloss",
                     "lossnats", "natspertoken", "crossentropy",
                 ] + Self.bits
             case .flops:

@@ -32,7 +32,8 @@ package enum FitRefusal: Error, Hashable, Sendable, CustomStringConvertible {
                 + "train \(needed - found) more"
         case .fewTokens(let found, let needed):
             "the points have \(Self.kinds(found, "number")) of tokens: at least \(needed) different ones are needed to tell β and "
-                + "E apart, so train \(needed - found) more" + (needed == 3 ? ", or take one exponent for both (--tie-exponents)" : "")
+                + "E apart, so train \(needed - found) more"
+                + (needed == 3 ? ", or take one exponent for both (--tie-exponents)" : "")
         case .sizesAlike(let factor):
             "the largest model has \(Figures.significant(factor)) × the parameters of the smallest: at least "
                 + "\(Figures.plain(Self.leastFactor)) × is needed, and 10 × is better"
@@ -50,7 +51,9 @@ package enum FitRefusal: Error, Hashable, Sendable, CustomStringConvertible {
 
     private static func points(_ count: Int) -> String { count == 1 ? "1 point" : "\(count) points" }
 
-    private static func kinds(_ count: Int, _ noun: String) -> String { count == 1 ? "one \(noun)" : "\(count) \(noun)s" }
+    private static func kinds(_ count: Int, _ noun: String) -> String {
+        count == 1 ? "one \(noun)" : "\(count) \(noun)s"
+    }
 
     private static func relation(_ power: Double) -> String {
         if abs(power - 1) < 0.05 { return "the same tokens a parameter" }

@@ -26,8 +26,9 @@ package struct LawFit: Sendable {
         let objective = LogLossObjective(points, settings: settings)
         guard let best = Self.best(objective, settings) else { throw .noFit }
         let law = objective.law(best.constants)
-        guard [law.floor, law.parameterFactor, law.tokenFactor, law.parameterExponent, law.tokenExponent]
-            .allSatisfy(\.isFinite)
+        guard
+            [law.floor, law.parameterFactor, law.tokenFactor, law.parameterExponent, law.tokenExponent]
+                .allSatisfy(\.isFinite)
         else { throw .noFit }
         self.law = law
         self.points = points

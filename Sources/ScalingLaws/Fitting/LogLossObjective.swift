@@ -130,7 +130,7 @@ struct LogLossObjective: Sendable {
     func linear(alpha: Double, beta: Double) -> (constants: Constants, squares: Double)? {
         var best: (constants: Constants, squares: Double)?
         // Where a term would be negative it is left out, and gets a small share of the loss to start from.
-        for kept in [[0, 1, 2], [0, 1], [0, 2], [1, 2], [0], [1]] {
+        for kept in [[0, 1, 2], [0, 1], [0, 2], [1, 2], [0], [1], [2]] {
             guard let solution = solve(alpha, beta, kept) else { continue }
             if solution.squares < best?.squares ?? .infinity { best = solution }
         }

@@ -49,6 +49,12 @@ struct FitOptions: ParsableArguments {
         return settings
     }
 
+    /// An option of fits that is given; nil: there is none.
+    var fitOnly: String? {
+        if tieExponents { return "--tie-exponents" }
+        return lossUnit == nil ? nil : "--loss-unit"
+    }
+
     /// The sizes and tokens of `--predict`.
     func asked() throws -> [Allocation] {
         try predict.map { text in
