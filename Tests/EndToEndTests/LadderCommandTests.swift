@@ -94,7 +94,7 @@ import Testing
     /// Ctrl-C leaves what is finished, and no process.
     @Test func aSignalLeavesWhatIsFinished() throws {
         let folder = try TemporaryFolder()
-        let long = Self.ladder.replacing("tokens: [2K, 4K, 8K]", with: "tokens: [2K, 4K, 80M]")
+        let long = Self.ladder.replacing("tokens: [2K, 4K, 8K]", with: "tokens: [2K, 4K, 8M]")
         try folder.write(Data(long.utf8), as: "long.yaml")
         let program = try BuiltProgram("trainyard")
         let process = Process()
@@ -104,7 +104,7 @@ import Testing
         let errors = Pipe()
         (process.standardError, process.standardOutput) = (errors, FileHandle.nullDevice)
         try process.run()
-        let log = folder.url.appending(path: "climb/runs/rung-24-80M/log.jsonl").path
+        let log = folder.url.appending(path: "climb/runs/rung-24-8M/log.jsonl").path
         let limit = Date().addingTimeInterval(60)
         while Date() < limit,
             ((try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n").count ?? 0) < 3
