@@ -211,7 +211,8 @@ import Testing
             words: "")
         let campaign = Campaign(name: "c", pool: 4, device: "d", stages: [stage])
         return CampaignAnswer(
-            campaign, prices: [StagePrice(stage: stage, jobs: [JobPrice(label: "", count: count, lanes: [[part]])])])
+            campaign,
+            prices: [StagePrice(stage: stage, jobs: [JobPrice(label: "", count: count, lanes: [[part]])], pool: 4)])
     }
 
     /// One stage: its band's ends are the 5 and 95 % quantiles, its prediction the median.

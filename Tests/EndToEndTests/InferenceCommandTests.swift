@@ -33,6 +33,7 @@ import Testing
         #expect(try trainyard("inference").exitCode == 2)
         #expect(try trainyard("fits no-such-model").exitCode == 2)
         #expect(try trainyard("fits 1B --tokens 1T").exitCode == 2)
+        #expect(try trainyard("fits 1B --tokens 0 --deadline 30d").exitCode == 2)
     }
 
     /// The phone and the mixture that the page speaks of.

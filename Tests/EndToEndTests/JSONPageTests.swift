@@ -239,7 +239,7 @@ import Testing
         }
         // Losses of a law that is known, and one run that is held back.
         var runs: [String] = []
-        for size in [1e7, 3e7, 1e8] {
+        for size in [1e7, 3e7, 1e8, 3e8] {
             for each in [5.0, 20, 80] {
                 let tokens = size * each
                 let loss: Double = 1.8 + 400 * pow(size, -0.34) + 400 * pow(tokens, -0.28)

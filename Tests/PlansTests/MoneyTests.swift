@@ -71,7 +71,7 @@ import Testing
         ("price: {perGpuHour: 2, currncy: EUR}", "currncy"),
         (
             "price: {perGpuHour: 14, currency: CNY}\ncurrency: USD",
-            "exchangeRates: prices are in CNY and answers in USD"
+            "price: prices are in CNY and answers in USD"
         ),
         ("exchangeRates: {USD: 2}", "exchangeRates.USD: is 1 by itself"),
         ("exchangeRates: {XYZ: 2}", "exchangeRates.XYZ: is no currency"),

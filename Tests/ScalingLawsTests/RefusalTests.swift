@@ -109,4 +109,33 @@ import Testing
         #expect(table.points == [LossPoint(parameters: 1e7, tokens: 1e9, loss: 3.5, name: "a;b")])
         #expect(table.held == [LossPoint(parameters: 2e7, tokens: 2e9, loss: 3.1, name: "c")])
     }
+
+    /// Bits are asked about and then converted; rows that say nats stay as they are.
+    @Test func unitsOfRowsAreTheirOwn() throws {
+        let text = "parameters,tokens,loss,unit\n1e7,1e9,3,nats\n2e7,2e9,4,bits\n3e7,3e9,5,\n"
+        let table = try LossTable(text, file: "runs.csv", unit: .bits)
+        let expected = [3, 4 * 0.6931471805599453, 5 * 0.6931471805599453]
+        #expect(zip(table.points.map(\.loss), expected).allSatisfy { abs($0 - $1) < 1e-12 } && table.points.count == 3)
+    }
+
+    @Test func runsThatAreAllHeldBackAreNoFit() {
+        do {
+            _ = try LossTable("role,parameters,tokens,loss\nheld,1e7,1e9,3\n", file: "runs.csv", unit: nil)
+            Issue.record("nothing is left to fit")
+        } catch {
+            #expect("\(error)".contains("holds all of its runs back"))
+        }
+    }
+
+    /// Losses that rise, or stay as they are, have no best size.
+    @Test(arguments: [0.1, 0]) func lossesThatDoNotFallAreNoLaw(exponent: Double) {
+        let points = [1e7, 1e8, 1e9].flatMap { size in
+            [1e9, 1e10, 1e11].map { tokens in
+                LossPoint(
+                    parameters: size, tokens: tokens,
+                    loss: 2 + 1e-3 * pow(size, exponent) + 1e-3 * pow(tokens, exponent))
+            }
+        }
+        #expect(throws: FitRefusal.self) { try LawFit(points) }
+    }
 }

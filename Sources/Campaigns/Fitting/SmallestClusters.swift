@@ -95,7 +95,7 @@ package struct SmallestClusters: Sendable {
         let whole: StoredFormat = cluster.device.peakFLOPs[.bf16] != nil ? .bf16 : .fp16
         let weights: StoredFormat =
             switch use {
-            case .answer8: cluster.device.peakFLOPs[.fp8] != nil ? .fp8 : .int8
+            case .answer8: .eightBits(on: cluster.device)
             case .answer4: .fourBits(on: cluster.device)
             default: whole
             }

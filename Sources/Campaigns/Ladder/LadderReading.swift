@@ -140,6 +140,10 @@ private struct LadderReading {
                 key, value: "[\(values.map(String.init).joined(separator: ", "))]",
                 rule: "cannot fix a law: at least three are needed, the last at least twice the first")
         }
+        let names = Set(ladder.tokens.map { Figures.magnitude(Double($0)) })
+        if names.count < ladder.tokens.count {
+            reader.report("tokens", rule: "are so close that runs would have one name", fix: "space them further")
+        }
         for (key, widths) in [
             ("widths", ladder.widths), ("rates.widths", ladder.rates.widths), ("next.width", [ladder.next.width]),
         ] {

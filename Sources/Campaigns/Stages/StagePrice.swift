@@ -68,19 +68,27 @@ package struct JobPrice: Hashable, Sendable {
 package struct StagePrice: Hashable, Sendable {
     package var stage: Stage
     package var jobs: [JobPrice]
+    /// Devices of the pool that the stage takes its devices from.
+    package var pool: Int
 
-    package init(stage: Stage, jobs: [JobPrice]) { (self.stage, self.jobs) = (stage, jobs) }
+    package init(stage: Stage, jobs: [JobPrice], pool: Int) {
+        (self.stage, self.jobs, self.pool) = (stage, jobs, pool)
+    }
 
     private var parts: [PartPrice] { jobs.flatMap(\.parts) }
 
     /// Devices of spare nodes that stand by for a job: parts of a job share them.
     package var spareDevices: Int { stage.devices > 0 ? parts.lazy.map(\.spareDevices).max() ?? 0 : 0 }
+    /// Those of them that a job pays for. They stand by for the whole pool, so that a job on a part of it pays that part.
+    package var paidSpareDevices: Double {
+        Double(spareDevices) * min(1, Double(stage.devices) / Double(max(1, pool)))
+    }
 
     /// Days of all jobs, one after the other.
     package var jobDays: Double { jobs.reduce(0) { $0 + Double($1.count) * $1.days } }
 
     /// Device-hours that are paid for: those for which the stage holds devices of the pool, and those of its spare nodes.
-    package var deviceHours: Double { 24 * Double(stage.devices + spareDevices) * jobDays }
+    package var deviceHours: Double { 24 * (Double(stage.devices) + paidSpareDevices) * jobDays }
 
     package var gpuMonths: Double { deviceHours / 730 }
 

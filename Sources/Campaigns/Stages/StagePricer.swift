@@ -23,8 +23,9 @@ package struct StagePricer {
         self.settings = settings
     }
 
+    /// - Parameter pool: devices of the pool that all stages share.
     /// - Throws: all parts that do not fit, with the stages they are of.
-    package mutating func price(_ stages: [Stage]) throws(PlanProblems) -> [StagePrice] {
+    package mutating func price(_ stages: [Stage], pool: Int) throws(PlanProblems) -> [StagePrice] {
         search(for: stages.flatMap { $0.jobs.flatMap { $0.lanes.joined() } })
         var problems: [PlanProblem] = []
         var prices: [StagePrice] = []
@@ -47,7 +48,7 @@ package struct StagePricer {
                 }
                 jobs.append(JobPrice(label: job.label, count: job.count, lanes: lanes))
             }
-            prices.append(StagePrice(stage: stage, jobs: jobs))
+            prices.append(StagePrice(stage: stage, jobs: jobs, pool: pool))
         }
         guard problems.isEmpty else { throw PlanProblems(problems) }
         return prices

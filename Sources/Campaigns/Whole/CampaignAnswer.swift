@@ -16,7 +16,7 @@ package struct CampaignAnswer: Sendable {
     /// - Throws: the stages that do not fit their devices.
     package init(_ campaign: Campaign, settings: SearchSettings = SearchSettings()) throws(PlanProblems) {
         var pricer = StagePricer(settings: settings)
-        let prices = try pricer.price(campaign.stages)
+        let prices = try pricer.price(campaign.stages, pool: campaign.pool)
         self.init(campaign, prices: prices, searches: pricer.searches)
     }
 

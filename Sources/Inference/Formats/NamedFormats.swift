@@ -37,7 +37,16 @@ extension StoredFormat {
 
     /// Four bits as a device's software stores them: those of llama.cpp on processors and phones, those of GPTQ on others.
     package static func fourBits(on device: Device) -> StoredFormat {
-        device.peakFLOPs.values.max() ?? 0 < Device.slowestAccelerator ? .q4 : .int4
+        isOfProcessors(device) ? .q4 : .int4
+    }
+
+    /// Eight bits likewise; on others FP8 where the device multiplies it.
+    package static func eightBits(on device: Device) -> StoredFormat {
+        isOfProcessors(device) ? .q8 : device.peakFLOPs[.fp8] != nil ? .fp8 : .int8
+    }
+
+    private static func isOfProcessors(_ device: Device) -> Bool {
+        device.peakFLOPs.values.max() ?? 0 < Device.slowestAccelerator
     }
 
     /// Formats of the head and of the token table beside weights in this one, where nothing is stated.

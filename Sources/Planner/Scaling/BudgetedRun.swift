@@ -30,6 +30,9 @@ package func budgetedRun(
 ) throws(PlannerError) -> BudgetedRun {
     var (limits, settings) = (limits, settings)
     limits.currency = plan.currency
+    var plan = plan
+    // The budget decides the tokens.
+    plan.tokens = plan.tokens ?? 1
     try limits.check(plan)
     settings.top = 1
     settings.wantsFront = false
@@ -43,6 +46,7 @@ package func budgetedRun(
         }
         var sized = plan.open
         sized.remarks = []
+        sized.name = "\(Figures.magnitude(wanted.parameters)) parameters"
         sized.model = Model.shaped(parameters: wanted.parameters, sequence: sequence)
         sized.tokens = wanted.tokens
         if sized.wantedBatch != nil || sized.batch < 1 {
@@ -67,6 +71,8 @@ package func budgetedRun(
             changed.tokens = tokens
             estimate = try price(plan: changed, layout: estimate.layout, options: options)
         }
+        estimate.plan.name =
+            "\(Figures.magnitude(parameters))-\(Figures.magnitude(tokens))-\(estimate.plan.devices)"
         let run = Allocation(parameters: parameters, tokens: tokens)
         last = (estimate, run)
         let next = split(run.flops)

@@ -92,8 +92,13 @@ package struct MoneyReading {
         guard missing.isEmpty else {
             let codes = missing.map(\.rawValue).sorted()
             // Where no rate is stated, the amounts that need one say where.
-            let keys = ["exchangeRates", "price", "costs", "currency"]
-            let place = keys.first(where: reader.contains) ?? "exchangeRates"
+            func lacksRate(_ currency: Currency?) -> Bool {
+                currency.map { !rates.missing(from: $0, to: target).isEmpty } ?? false
+            }
+            let guilty = [
+                ("exchangeRates", true), ("price", lacksRate(price?.currency)), ("costs", lacksRate(costs?.currency)),
+            ]
+            let place = guilty.first { $0.1 && reader.contains($0.0) }?.0 ?? "currency"
             reader.report(
                 place,
                 rule:

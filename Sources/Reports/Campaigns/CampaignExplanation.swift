@@ -16,10 +16,13 @@ package struct CampaignExplanation {
             lines += stage(price)
         }
         let work = answer.schedule.deviceDays
+        let spares = answer.prices.reduce(0) { $0 + $1.paidSpareDevices * $1.jobDays }
         func wrapped(_ text: String) -> [String] { Wrapped.lines(text, width: width, first: "  ", rest: "    ") }
         lines += ["totals"]
         lines += wrapped(
-            "device-days = Σ devices × days × jobs = \(Figures.words(work)); GPU-months = device-days × 24 / 730 = "
+            "device-days = Σ devices × days × jobs = \(Figures.words(work)); GPU-months = "
+                + (spares > 1e-9 * work ? "(device-days + \(Figures.words(spares)) of spare nodes)" : "device-days")
+                + " × 24 / 730 = "
                 + Figures.words(answer.gpuMonths))
         let least = work / Double(max(1, answer.campaign.pool))
         lines += wrapped(
@@ -54,10 +57,10 @@ package struct CampaignExplanation {
             }
         }
         if stage.devices > 0 {
-            let spare = price.spareDevices
+            let spare = price.paidSpareDevices
             var text =
                 (spare > 0
-                    ? "(\(Figures.grouped(stage.devices)) + \(Figures.grouped(spare)) spare) devices × "
+                    ? "(\(Figures.grouped(stage.devices)) + \(Figures.significant(spare)) spare) devices × "
                     : "\(Figures.devices(stage.devices)) × ")
                 + price.jobs.map {
                     ($0.count > 1 ? "\(Figures.grouped($0.count)) × " : "") + "\(Figures.significant($0.days)) days"

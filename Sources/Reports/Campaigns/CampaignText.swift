@@ -66,7 +66,8 @@ package struct CampaignText {
         }
         let spare = answer.spareDevices
         if spare > 0 {
-            lines.append("  beside them \(Figures.devices(spare)) of spare nodes, which are paid for with each stage")
+            lines.append(
+                "  beside them \(Figures.devices(spare)) of spare nodes, of which a stage pays its share of the pool")
         }
         if let cost = answer.poolCost {
             lines.append(

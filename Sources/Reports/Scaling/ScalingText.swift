@@ -83,7 +83,9 @@ package struct ScalingText {
         add("Tokens", "\(Figures.words(plan.tokens ?? 0)), batch \(Figures.grouped(plan.batch)) sequences")
         add(
             "Layout",
-            "\(ComparisonReport.short(estimate)) on \(Figures.grouped(plan.paidDevices)) × \(plan.cluster.device.name)")
+            "\(ComparisonReport.short(estimate)) on "
+                + (plan.cluster.groups == nil
+                    ? "\(Figures.grouped(plan.paidDevices)) × \(plan.cluster.device.name)" : plan.cluster.deviceWords))
         add(
             "Speed",
             "\(Figures.words(estimate.tokensPerSecond)) tokens/s, step \(Figures.seconds(estimate.iteration.seconds)), "

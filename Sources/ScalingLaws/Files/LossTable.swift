@@ -58,8 +58,9 @@ package struct LossTable: Hashable, Sendable {
         if problems.isEmpty, points.isEmpty {
             problems.append(
                 PlanProblem(
-                    file: file, field: "", rule: "has no run behind its column names",
-                    fix: "write a line for each finished run"))
+                    file: file, field: "",
+                    rule: held.isEmpty ? "has no run behind its column names" : "holds all of its runs back",
+                    fix: held.isEmpty ? "write a line for each finished run" : "leave role empty in the runs to fit"))
         }
         guard problems.isEmpty else { throw PlanProblems(problems) }
     }

@@ -152,10 +152,11 @@ struct LossTableColumns {
     private func unit(
         _ row: LossTableRows.Row, _ cell: LossTableRows.Cell?, _ report: (Column, String, String, String) -> Void
     ) -> LossTable.Unit {
-        if let asked { return asked }
-        guard let text = cell?.text.lowercased(), !text.isEmpty else { return .nats }
+        guard let text = cell?.text.lowercased(), !text.isEmpty else { return asked ?? .nats }
+        // A row that says nats needs no confirmation.
         if text == "nats" || text == "nat" { return .nats }
         if text == "bits" || text == "bit" {
+            if let asked { return asked }
             report(
                 .unit, text, "says bits, and laws are in nats",
                 "confirm with --loss-unit bits (they are then multiplied by ln 2), or --loss-unit nats")

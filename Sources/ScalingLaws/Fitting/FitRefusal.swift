@@ -18,6 +18,11 @@ package enum FitRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case unusable(point: Int)
     /// No law of this form comes near the points.
     case noFit
+    /// Losses do not fall with more of it, so that no split of a budget is best.
+    case doesNotFall(with: String)
+
+    /// The least exponent of a loss that falls: twice as much of it makes at least 0.07 % of its term.
+    static let leastExponent = 1e-3
 
     /// The least factor between the smallest and the largest size, and between tokens.
     static let leastFactor = 2.0
@@ -45,6 +50,9 @@ package enum FitRefusal: Error, Hashable, Sendable, CustomStringConvertible {
                 + "apart: train at least 3 of the sizes on twice or half the tokens too"
         case .unusable(let point):
             "point \(point + 1): parameters, tokens and loss must be finite and above zero"
+        case .doesNotFall(let what):
+            "losses do not fall with more \(what) in these points, so that no split of a budget is best; is a column mistaken "
+                + "for another?"
         case .noFit: "no law E + A/N^α + B/D^β comes near the points; is a column mistaken for another?"
         }
     }

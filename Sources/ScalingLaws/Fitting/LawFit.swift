@@ -30,6 +30,8 @@ package struct LawFit: Sendable {
             [law.floor, law.parameterFactor, law.tokenFactor, law.parameterExponent, law.tokenExponent]
                 .allSatisfy(\.isFinite)
         else { throw .noFit }
+        guard law.parameterExponent > FitRefusal.leastExponent else { throw .doesNotFall(with: "parameters") }
+        guard law.tokenExponent > FitRefusal.leastExponent else { throw .doesNotFall(with: "tokens") }
         self.law = law
         self.points = points
         self.settings = settings

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Campaigns
 internal import Inference
 internal import Models
+internal import Numbers
 internal import Options
 internal import Output
 internal import Plans
@@ -56,6 +57,9 @@ struct FitsCommand: ParsableCommand {
     func validate() throws {
         if (tokens == nil) != (deadline == nil) {
             throw ValidationError("--tokens and --deadline belong together: give both, or none.")
+        }
+        if let tokens, !Bounds.tokens.contains(tokens.value) {
+            throw ValidationError("--tokens takes 1 to 1e18 tokens, not \(Figures.plain(tokens.value)).")
         }
         try check("--batch", batch, in: 1...16_777_216)
         try check("--prompt", prompt, in: Bounds.sequence)

@@ -35,6 +35,7 @@ struct BudgetOptions: ParsableArguments {
         [
             ("--flops", flops != nil), ("--gpu-months", gpuMonths != nil), ("--cost", cost != nil),
             ("--days", days != nil), ("--gpu", gpu != nil), ("--devices", devices != nil),
+            ("--price", price.price != nil),
         ].filter(\.1).map(\.0)
     }
 

@@ -25,34 +25,38 @@ struct FitOptions: ParsableArguments {
     @Option(help: "Unit of a table's losses: nats or bits.")
     var lossUnit: LossTable.Unit?
 
-    @Option(help: "Bootstraps behind the intervals.")
-    var resamples: Count = 1000
+    @Option(help: "Bootstraps behind the intervals. (default: \(FitSettings().resamples))")
+    var resamples: Count?
 
-    @Option(help: "Share of the bootstraps inside an interval.")
-    var confidence = 0.9
+    @Option(help: "Share of the bootstraps inside an interval. (default: \(FitSettings().confidence))")
+    var confidence: Double?
 
-    @Option(help: "Seed of the bootstraps: the same one gives the same digits.")
-    var seed: Count = 1
+    @Option(help: "Seed of the bootstraps: the same one gives the same digits. (default: \(FitSettings().seed))")
+    var seed: Count?
 
     func validate() throws {
         try check("--resamples", resamples, in: 20...100_000)
         try check("--seed", seed, in: 0...Int.max)
-        guard confidence > 0, confidence < 1 else {
-            throw ValidationError("--confidence takes a share between 0 and 1, not \(confidence)")
+        guard confidence.map({ $0 > 0 && $0 < 1 }) ?? true else {
+            throw ValidationError("--confidence takes a share between 0 and 1, not \(confidence ?? 0)")
         }
     }
 
     var settings: FitSettings {
         var settings = FitSettings()
         settings.tiesExponents = tieExponents
-        (settings.resamples, settings.confidence, settings.seed) = (resamples.value, confidence, seed.value)
+        if let resamples { settings.resamples = resamples.value }
+        if let confidence { settings.confidence = confidence }
+        if let seed { settings.seed = seed.value }
         return settings
     }
 
     /// An option of fits that is given; nil: there is none.
     var fitOnly: String? {
-        if tieExponents { return "--tie-exponents" }
-        return lossUnit == nil ? nil : "--loss-unit"
+        [
+            ("--tie-exponents", tieExponents), ("--loss-unit", lossUnit != nil), ("--resamples", resamples != nil),
+            ("--confidence", confidence != nil), ("--seed", seed != nil),
+        ].first(where: \.1)?.0
     }
 
     /// The sizes and tokens of `--predict`.
