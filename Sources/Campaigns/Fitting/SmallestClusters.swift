@@ -48,7 +48,7 @@ package struct SmallestClusters: Sendable {
 
     /// Most devices that are tried.
     package static let most = 16_384
-    /// The same of devices slower than any accelerator that train.
+    /// Most devices that are tried of a kind slower than any accelerator, where it trains.
     private static let mostSlow = 64
     /// Adapters of all matrices, of the rank that PEFT's and QLoRA's examples use most.
     package static let rank = 16

@@ -1,5 +1,3 @@
-internal import Foundation
-internal import Numbers
 package import ScalingLaws
 
 /// What a ladder has found: losses of its runs, the law, what it predicts, and what became of that.
@@ -26,7 +24,7 @@ package struct LadderOutcome: Hashable, Codable, Sendable {
         }
     }
 
-    /// What the law says of the next run: written before that is trained.
+    /// The prediction for the next run, written before that is trained.
     package struct Prediction: Hashable, Codable, Sendable {
         package var parameters: Int
         package var tokens: Int
@@ -36,32 +34,14 @@ package struct LadderOutcome: Hashable, Codable, Sendable {
         package var high: Double
         package var confidence: Double
         /// The law's constants: L = E + A/N^α + B/D^β.
-        package var law: Law
+        package var law: LossLaw
         /// Ranges of the constants with the same confidence.
-        package var lawLow: Law
-        package var lawHigh: Law
+        package var lawLow: LossLaw
+        package var lawHigh: LossLaw
         /// Root of the mean square of ln(measured) − ln(fitted).
         package var spread: Double
         /// Points that the law is fitted to.
         package var points: Int
-    }
-
-    package struct Law: Hashable, Codable, Sendable {
-        package var E: Double
-        package var A: Double
-        package var alpha: Double
-        package var B: Double
-        package var beta: Double
-
-        init(_ law: LossLaw) {
-            (E, A, alpha, B, beta) = (
-                law.floor, law.parameterFactor, law.parameterExponent, law.tokenFactor, law.tokenExponent
-            )
-        }
-
-        package func loss(parameters: Double, tokens: Double) -> Double {
-            E + A / pow(parameters, alpha) + B / pow(tokens, beta)
-        }
     }
 
     package var name: String
@@ -105,18 +85,16 @@ package struct LadderOutcome: Hashable, Codable, Sendable {
                     parameters: Double($0.parameters), tokens: Double($0.tokens), loss: $0.loss, name: $0.name)
             }, settings: settings)
         let predicted = fit.prediction(parameters: Double(parameters), tokens: Double(tokens))
-        func bound(_ end: (ClosedRange<Double>) -> Double) -> Law {
-            var law = Law(fit.law)
-            law.E = end(fit.interval { $0.floor })
-            law.A = end(fit.interval { $0.parameterFactor })
-            law.alpha = end(fit.interval { $0.parameterExponent })
-            law.B = end(fit.interval { $0.tokenFactor })
-            law.beta = end(fit.interval { $0.tokenExponent })
-            return law
+        func bound(_ end: (ClosedRange<Double>) -> Double) -> LossLaw {
+            func constant(_ figure: (LossLaw) -> Double) -> Double { end(fit.interval(of: figure)) }
+            return LossLaw(
+                floor: constant(\.floor), parameterFactor: constant(\.parameterFactor),
+                parameterExponent: constant(\.parameterExponent), tokenFactor: constant(\.tokenFactor),
+                tokenExponent: constant(\.tokenExponent))
         }
         return Prediction(
             parameters: parameters, tokens: tokens, loss: predicted.loss, low: predicted.interval.lowerBound,
-            high: predicted.interval.upperBound, confidence: settings.confidence, law: Law(fit.law),
+            high: predicted.interval.upperBound, confidence: settings.confidence, law: fit.law,
             lawLow: bound(\.lowerBound), lawHigh: bound(\.upperBound), spread: fit.spread, points: rungs.count)
     }
 }

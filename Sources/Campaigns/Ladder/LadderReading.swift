@@ -27,7 +27,7 @@ extension Ladder {
 private struct LadderReading {
     let reader: FieldReader
 
-    /// What tiny models take; a ladder trains dozens of them on the machine at hand.
+    /// Widths and tokens of tiny models; a ladder trains dozens of them on the machine at hand.
     private static let widthBounds = 4...4096
     private static let tokenBounds = 1...10_000_000_000
     private static let mostRuns = 1000

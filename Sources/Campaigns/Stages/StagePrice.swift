@@ -79,7 +79,7 @@ package struct StagePrice: Hashable, Sendable {
 
     /// Devices of spare nodes that stand by for a job: parts of a job share them.
     package var spareDevices: Int { stage.devices > 0 ? parts.lazy.map(\.spareDevices).max() ?? 0 : 0 }
-    /// Those of them that a job pays for. They stand by for the whole pool, so that a job on a part of it pays that part.
+    /// Spare devices that a job pays for. Spare nodes stand by for the whole pool, so that a job on a part of it pays that part.
     package var paidSpareDevices: Double {
         Double(spareDevices) * min(1, Double(stage.devices) / Double(max(1, pool)))
     }
@@ -90,7 +90,7 @@ package struct StagePrice: Hashable, Sendable {
     /// Device-hours that are paid for: those for which the stage holds devices of the pool, and those of its spare nodes.
     package var deviceHours: Double { 24 * (Double(stage.devices) + paidSpareDevices) * jobDays }
 
-    package var gpuMonths: Double { deviceHours / 730 }
+    package var gpuMonths: Double { deviceHours / RunCosts.hoursPerMonth }
 
     /// Price of a device; nil: not known.
     package var price: Price? { parts.lazy.compactMap(\.price).first }
@@ -100,7 +100,7 @@ package struct StagePrice: Hashable, Sendable {
     /// Cost of the devices; nil: their price is not known.
     package var deviceCost: Double? { stage.devices > 0 ? pricePerHour.map { $0 * deviceHours } : 0 }
 
-    /// What the plans of the stage state beside devices, of all jobs.
+    /// Costs that the plans of the stage state beside devices, of all jobs.
     package var beside: RunCostParts {
         var all = RunCostParts()
         for job in jobs {

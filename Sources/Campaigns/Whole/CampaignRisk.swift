@@ -43,7 +43,8 @@ package struct CampaignRisk: Sendable {
         let costs = drawn.compactMap(\.cost)
         cost = costs.count == drawn.count ? Quantiles(costs) : nil
         daysWithoutRepeats = hasRepeats ? Quantiles(drawn.compactMap(\.daysWithoutRepeats)) : nil
-        repeatedGPUMonths = drawn.reduce(0) { $0 + $1.repeatedDays } * 24 / 730 / Double(self.samples)
+        repeatedGPUMonths =
+            drawn.reduce(0) { $0 + $1.repeatedDays } * 24 / RunCosts.hoursPerMonth / Double(self.samples)
     }
 
     /// What one sample comes to.

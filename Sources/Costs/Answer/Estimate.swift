@@ -117,7 +117,7 @@ package struct Estimate: Hashable, Codable, Sendable {
         }
 
         /// GPU-months of the run; one GPU-month is 730 GPU-hours.
-        package var gpuMonths: Double { gpuHours / 730 }
+        package var gpuMonths: Double { gpuHours / RunCosts.hoursPerMonth }
     }
 
     /// One line of arithmetic: a figure, its formula, the numbers in the formula, and the source where it is published.

@@ -8,30 +8,6 @@ internal import Schedules
 /// contains. Bounds are kept, because searches of one model on many numbers of devices ask for the same few bounds
 /// again.
 package struct LeastPasses: Sendable {
-    private struct Key: Hashable {
-        var tensor: Int
-        var context: Int
-        var expert: Int
-        var expertTensor: Int
-        var microbatch: Int
-        var sequenceParallel: Bool
-        var recomputes: Bool
-
-        init(_ mesh: Layout, microbatch: Int, sequenceParallel: Bool, recomputes: Bool) {
-            (tensor, context) = (mesh.tensor, mesh.context)
-            (expert, expertTensor) = (mesh.expert, mesh.expertTensor)
-            (self.microbatch, self.sequenceParallel, self.recomputes) = (microbatch, sequenceParallel, recomputes)
-        }
-
-        /// A layout of `mesh` with the settings of the key.
-        func layout(_ mesh: Layout) -> Layout {
-            var layout = mesh
-            (layout.microbatch, layout.sequenceParallel) = (microbatch, sequenceParallel)
-            (layout.recompute, layout.recomputeLayers, layout.sharding) = (recomputes ? .full : .none, nil, .none)
-            return layout
-        }
-    }
-
     /// Factor on every bound, since sums in another order differ in their last digits.
     static let slack = 1 - 1e-9
     /// Bounds by the cluster's networks. Jobs of different sizes may see different blocks of the innermost network.

@@ -44,14 +44,9 @@ package func budgetedRun(
                 "\(limits.words) are best spent on \(Figures.words(wanted.parameters)) parameters, and a shape is chosen for "
                     + "10 million to 20 trillion")
         }
-        var sized = plan.open
-        sized.remarks = []
+        var sized = plan.sized(parameters: wanted.parameters, sequence: sequence)
         sized.name = "\(Figures.magnitude(wanted.parameters)) parameters"
-        sized.model = Model.shaped(parameters: wanted.parameters, sequence: sequence)
         sized.tokens = wanted.tokens
-        if sized.wantedBatch != nil || sized.batch < 1 {
-            sized.wantedBatch = Model.defaultBatch(parameters: wanted.parameters, sequence: sized.model.sequence)
-        }
         let found = try searchBestDeviceCount(plan: sized, settings: settings, options: options).candidates.first
         guard var estimate = found else { throw .noLayout("no layout of \(sized.name) could be timed") }
         let parameters = Double(estimate.plan.model.parameters().active)
@@ -85,6 +80,21 @@ package func budgetedRun(
     return BudgetedRun(estimate: last.estimate, run: last.run, rounds: mostRounds)
 }
 
+extension Plan {
+    /// The plan with an open layout, a dense model of so many parameters, and the batch that is usual for it where none is
+    /// stated.
+    /// - Parameter sequence: tokens a sequence; nil: those usual for the size.
+    func sized(parameters: Double, sequence: Int?) -> Plan {
+        var sized = open
+        sized.remarks = []
+        sized.model = Model.shaped(parameters: parameters, sequence: sequence)
+        if sized.wantedBatch != nil {
+            sized.wantedBatch = Model.defaultBatch(parameters: parameters, sequence: sized.model.sequence)
+        }
+        return sized
+    }
+}
+
 /// Sizes that differ by less count as one: the shape for a number of parameters has them to 1 %.
 private let settledShare = 0.03
 private let mostRounds = 6
@@ -96,7 +106,7 @@ private func guessedFLOPs(_ plan: Plan, _ limits: RunLimits) -> Double {
     let devices = Double(max(1, plan.devices))
     var seconds = Double.infinity
     if let days = limits.days { seconds = min(seconds, days * 86_400) }
-    if let months = limits.gpuMonths { seconds = min(seconds, months * 730 * 3600 / devices) }
+    if let months = limits.gpuMonths { seconds = min(seconds, months * RunCosts.hoursPerMonth * 3600 / devices) }
     if let cost = limits.cost, let price = plan.cluster.pricePerDeviceHour, price > 0 {
         seconds = min(seconds, cost / price * 3600 / devices)
     }

@@ -104,12 +104,7 @@ package func largestModel(
     func fits(_ size: Double) -> Estimate? {
         progress?(size)
         tried += 1
-        var sized = plan.open
-        sized.remarks = []
-        sized.model = Model.shaped(parameters: size, sequence: plan.model.sequence)
-        if sized.wantedBatch != nil {
-            sized.wantedBatch = Model.defaultBatch(parameters: size, sequence: sized.model.sequence)
-        }
+        let sized = plan.sized(parameters: size, sequence: plan.model.sequence)
         let result = try? searchBestDeviceCount(plan: sized, settings: settings, options: options)
         guard let found = result?.candidates.first else { return nil }
         if limits.excess(found.run) < nearest.map({ limits.excess($0.run) }) ?? .infinity { nearest = found }

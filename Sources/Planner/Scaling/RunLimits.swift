@@ -34,7 +34,7 @@ package struct RunLimits: Hashable, Sendable {
     /// - Parameter price: of a device for an hour; nil counts as free.
     func canBeKept(days least: Double, devices: Int, price: Double?) -> Bool {
         let hours = least * 24 * Double(devices)
-        return least <= days ?? .infinity && hours / 730 <= gpuMonths ?? .infinity
+        return least <= days ?? .infinity && hours / RunCosts.hoursPerMonth <= gpuMonths ?? .infinity
             && hours * (price ?? 0) <= cost ?? .infinity
     }
 

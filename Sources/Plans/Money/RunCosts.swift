@@ -16,8 +16,9 @@ package struct RunCosts: Hashable, Codable, Sendable {
     package struct Egress: Hashable, Codable, Sendable { package var bytes, perTerabyte: Double }
     package struct Staff: Hashable, Codable, Sendable { package var people, perMonth: Double }
 
-    /// Days of a month: 730 hours, as GPU-months count it.
-    package static let daysPerMonth = 730.0 / 24
+    /// Hours of a month, as GPU-months count it.
+    package static let hoursPerMonth = 730.0
+    package static let daysPerMonth = hoursPerMonth / 24
 
     package init() {}
 

@@ -39,7 +39,7 @@ struct MoneyText {
             + "\(Figures.fixed(bought.perHour, 2)) an hour of use"
         guard let rent = price.rent else { return [owned] }
         let even = bought.breakEvenHours(rent: rent).map {
-            "buying is cheaper after \(Figures.words($0 / 730)) months of use"
+            "buying is cheaper after \(Figures.words($0 / RunCosts.hoursPerMonth)) months of use"
         }
         return [
             "rented: \(Figures.fixed(rent, 2)) \(money) a GPU-hour (\(cluster)), which is what counts",

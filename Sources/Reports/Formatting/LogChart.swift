@@ -41,12 +41,12 @@ struct LogChart {
         writer.text(title, x: left, y: 24, css: "h")
         for value in ticks(x) {
             let at = place(value, y.lowerBound)
-            line(&writer, (at.x, top), (at.x, height - bottom))
+            writer.segment((at.x, top), (at.x, height - bottom), css: "g")
             writer.text(Figures.grouped(value), x: at.x, y: height - bottom + 18, css: "m")
         }
-        for value in decades(y) {
+        for value in Self.decades(y) {
             let at = place(x.lowerBound, value)
-            line(&writer, (left, at.y), (width - right, at.y))
+            writer.segment((left, at.y), (width - right, at.y), css: "g")
             writer.text(Figures.words(value), x: left - 8, y: at.y + 4, css: "e")
         }
         let (a, b) = (place(x.lowerBound, ideal.0), place(x.upperBound, ideal.1))
@@ -81,12 +81,6 @@ struct LogChart {
         return writer.text
     }
 
-    private func line(_ writer: inout SVGWriter, _ a: (Double, Double), _ b: (Double, Double)) {
-        writer.line(
-            "<line class=\"g\" x1=\"\(SVGWriter.number(a.0))\" y1=\"\(SVGWriter.number(a.1))\" x2=\"\(SVGWriter.number(b.0))\" y2=\"\(SVGWriter.number(b.1))\"/>"
-        )
-    }
-
     private func ticks(_ range: ClosedRange<Double>) -> [Double] {
         var found: [Double] = []
         var value = range.lowerBound
@@ -97,7 +91,8 @@ struct LogChart {
         return found
     }
 
-    private func decades(_ range: ClosedRange<Double>) -> [Double] {
+    /// One, two and five times every power of ten within a range.
+    static func decades(_ range: ClosedRange<Double>) -> [Double] {
         var found: [Double] = []
         var power = pow(10, (log10(range.lowerBound)).rounded(.down))
         while power <= range.upperBound {

@@ -22,6 +22,13 @@ struct SVGWriter {
         }
     }
 
+    /// Writes a straight line.
+    mutating func segment(_ a: (x: Double, y: Double), _ b: (x: Double, y: Double), css: String) {
+        line(
+            "<line class=\"\(css)\" x1=\"\(Self.number(a.x))\" y1=\"\(Self.number(a.y))\" "
+                + "x2=\"\(Self.number(b.x))\" y2=\"\(Self.number(b.y))\"/>")
+    }
+
     mutating func text(_ string: String, x: Double, y: Double, css: String) {
         line("<text x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" class=\"\(css)\">\(Self.escape(string))</text>")
     }

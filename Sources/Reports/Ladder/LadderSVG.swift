@@ -1,6 +1,7 @@
 package import Campaigns
 internal import Foundation
 internal import Numbers
+internal import ScalingLaws
 
 /// The pictures of a ladder.
 package struct LadderSVG {
@@ -55,7 +56,7 @@ package struct LadderSVG {
             SmallChart.Level(y: outcome.entropy, name: "the text's entropy, \(Figures.fixed(outcome.entropy, 4))")
         ]
         if let law = outcome.prediction?.law {
-            chart.levels.append(SmallChart.Level(y: law.E, name: "E of the law, \(Figures.fixed(law.E, 4))"))
+            chart.levels.append(SmallChart.Level(y: law.floor, name: "E of the law, \(Figures.fixed(law.floor, 4))"))
         }
         return chart.svg()
     }

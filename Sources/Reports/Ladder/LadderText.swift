@@ -1,6 +1,7 @@
 package import Campaigns
 internal import Foundation
 internal import Numbers
+internal import ScalingLaws
 
 /// The result of a ladder as text and as CSV.
 package struct LadderText {
@@ -11,15 +12,21 @@ package struct LadderText {
     package func text() -> String {
         var lines = rates() + [""] + rungs()
         if let prediction = outcome.prediction {
-            let law = prediction.law
+            func constant(_ name: String, _ figure: (LossLaw) -> Double) -> String {
+                let (value, low, high) = (
+                    figure(prediction.law), figure(prediction.lawLow), figure(prediction.lawHigh)
+                )
+                return
+                    "  \(name)  \(Figures.general(value, 4)), from \(Figures.general(low, 4)) to \(Figures.general(high, 4))"
+            }
             lines += [
                 "", "Law of \(prediction.points) runs: L = E + A/N^α + B/D^β, nats a token",
-                constant("E", law.E, prediction.lawLow.E, prediction.lawHigh.E)
+                constant("E", \.floor)
                     + "   (the text's entropy: \(Figures.fixed(outcome.entropy, 4)))",
-                constant("A", law.A, prediction.lawLow.A, prediction.lawHigh.A),
-                constant("α", law.alpha, prediction.lawLow.alpha, prediction.lawHigh.alpha),
-                constant("B", law.B, prediction.lawLow.B, prediction.lawHigh.B),
-                constant("β", law.beta, prediction.lawLow.beta, prediction.lawHigh.beta),
+                constant("A", \.parameterFactor),
+                constant("α", \.parameterExponent),
+                constant("B", \.tokenFactor),
+                constant("β", \.tokenExponent),
                 "  runs stray from it by \(percent(prediction.spread)) (root mean square)",
             ]
         }
@@ -86,10 +93,6 @@ package struct LadderText {
 
     /// How near a prediction is to be.
     private static let within = 0.03
-
-    private func constant(_ name: String, _ value: Double, _ low: Double, _ high: Double) -> String {
-        "  \(name)  \(Figures.general(value, 4)), from \(Figures.general(low, 4)) to \(Figures.general(high, 4))"
-    }
 
     private func percent(_ share: Double) -> String { "\(Figures.fixed(share * 100, 2)) %" }
     private func signed(_ share: Double) -> String { (share < 0 ? "−" : "+") + percent(abs(share)) }

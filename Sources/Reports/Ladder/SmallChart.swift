@@ -102,12 +102,12 @@ struct SmallChart {
         let bottom = Self.top + Self.plot
         for value in Self.steps(frame.y) {
             let y = frame.place((frame.x.lowerBound, value)).y
-            Self.line((Self.left, y), (Self.width - Self.right, y), "axis", &svg)
+            svg.segment((Self.left, y), (Self.width - Self.right, y), css: "axis")
             svg.text(Figures.general(value, 4), x: Self.left - 8, y: y + 4, css: "label e")
         }
-        for value in xTicks.isEmpty ? Self.decades(frame.x) : xTicks where frame.x.contains(value) {
+        for value in xTicks.isEmpty ? LogChart.decades(frame.x) : xTicks where frame.x.contains(value) {
             let x = frame.place((value, frame.y.lowerBound)).x
-            Self.line((x, Self.top), (x, bottom), "axis", &svg)
+            svg.segment((x, Self.top), (x, bottom), css: "axis")
             svg.text(
                 value >= 1000 ? Figures.magnitude(value) : Figures.plain(value), x: x, y: bottom + 16, css: "label m")
         }
@@ -115,7 +115,7 @@ struct SmallChart {
         svg.text(yName, x: Self.left, y: Self.top - 8, css: "label")
         for level in levels {
             let y = frame.place((frame.x.lowerBound, level.y)).y
-            Self.line((Self.left, y), (Self.width - Self.right, y), "curve dash c5", &svg)
+            svg.segment((Self.left, y), (Self.width - Self.right, y), css: "curve dash c5")
             svg.text(level.name, x: Self.width - Self.right, y: y - 5, css: "label e")
         }
         for curve in curves {
@@ -128,8 +128,8 @@ struct SmallChart {
         }
         for bar in bars {
             let (low, high) = (frame.place((bar.x, bar.y.lowerBound)), frame.place((bar.x, bar.y.upperBound)))
-            Self.line(low, high, "bar c\(bar.colour)", &svg)
-            for end in [low, high] { Self.line((end.x - 5, end.y), (end.x + 5, end.y), "bar c\(bar.colour)", &svg) }
+            svg.segment(low, high, css: "bar c\(bar.colour)")
+            for end in [low, high] { svg.segment((end.x - 5, end.y), (end.x + 5, end.y), css: "bar c\(bar.colour)") }
         }
     }
 
@@ -142,14 +142,6 @@ struct SmallChart {
         }
     }
 
-    private static func line(
-        _ a: (x: Double, y: Double), _ b: (x: Double, y: Double), _ css: String, _ svg: inout SVGWriter
-    ) {
-        svg.line(
-            "<line class=\"\(css)\" x1=\"\(SVGWriter.number(a.x))\" y1=\"\(SVGWriter.number(a.y))\" x2=\"\(SVGWriter.number(b.x))\" y2=\"\(SVGWriter.number(b.y))\"/>"
-        )
-    }
-
     /// Round values within a range, about six of them.
     private static func steps(_ range: ClosedRange<Double>) -> [Double] {
         let rough = (range.upperBound - range.lowerBound) / 6
@@ -158,15 +150,5 @@ struct SmallChart {
         let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
         let first = (range.lowerBound / step).rounded(.up)
         return (0..<12).map { (first + Double($0)) * step }.filter(range.contains)
-    }
-
-    private static func decades(_ range: ClosedRange<Double>) -> [Double] {
-        var found: [Double] = []
-        var power = pow(10, log10(range.lowerBound).rounded(.down))
-        while power <= range.upperBound, found.count < 40 {
-            found += [1, 2, 5].map { $0 * power }.filter(range.contains)
-            power *= 10
-        }
-        return found
     }
 }

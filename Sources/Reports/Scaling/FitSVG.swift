@@ -76,9 +76,7 @@ extension FitReport {
         for (dot, line, name) in entries {
             let at = SVGWriter.number(x + 12)
             if !line.isEmpty {
-                svg.line(
-                    "<line class=\"\(line)\" x1=\"\(SVGWriter.number(x))\" x2=\"\(SVGWriter.number(x + 24))\" "
-                        + "y1=\"\(SVGWriter.number(y))\" y2=\"\(SVGWriter.number(y))\"/>")
+                svg.segment((x, y), (x + 24, y), css: line)
             }
             if !dot.isEmpty {
                 svg.line("<circle class=\"\(dot)\" cx=\"\(at)\" cy=\"\(SVGWriter.number(y))\" r=\"4\"/>")

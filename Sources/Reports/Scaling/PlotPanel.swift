@@ -36,13 +36,13 @@ struct PlotPanel {
         svg.text(title, x: left, y: top - 14, css: "title")
         for value in Self.powers(x) {
             let at = place(value, y.lowerBound)
-            line(&svg, (at.x, top), (at.x, top + height))
+            svg.segment((at.x, top), (at.x, top + height), css: "axis")
             svg.text(Self.power(value, plain: nameX != "FLOPs"), x: at.x, y: top + height + 16, css: "mid")
         }
         let ticks = isLogY ? Self.powers(y) : Self.steps(y)
         for value in ticks {
             let at = place(x.lowerBound, value)
-            line(&svg, (left, at.y), (left + width, at.y))
+            svg.segment((left, at.y), (left + width, at.y), css: "axis")
             svg.text(
                 isLogY ? Self.power(value, plain: plainY) : Figures.general(value, 3), x: left - 6, y: at.y + 4,
                 css: "end")
@@ -50,14 +50,6 @@ struct PlotPanel {
         svg.text(nameX, x: left + width / 2, y: top + height + 34, css: "mid")
         svg.text(nameY, x: left - 6, y: top - 14, css: "end")
         svg.rect(x: left, y: top, width: width, height: height, css: "frame")
-    }
-
-    private func line(
-        _ svg: inout SVGWriter, _ a: (x: Double, y: Double), _ b: (x: Double, y: Double), css: String = "axis"
-    ) {
-        svg.line(
-            "<line class=\"\(css)\" x1=\"\(SVGWriter.number(a.x))\" y1=\"\(SVGWriter.number(a.y))\" "
-                + "x2=\"\(SVGWriter.number(b.x))\" y2=\"\(SVGWriter.number(b.y))\"/>")
     }
 
     /// A curve through points, of which those outside the panel are left out.
@@ -79,8 +71,8 @@ struct PlotPanel {
     /// An interval at one x.
     func bar(_ svg: inout SVGWriter, _ value: Double, from low: Double, to high: Double, css: String) {
         let (a, b) = (place(value, low), place(value, high))
-        line(&svg, a, b, css: css)
-        for end in [a, b] { line(&svg, (end.x - 4, end.y), (end.x + 4, end.y), css: css) }
+        svg.segment(a, b, css: css)
+        for end in [a, b] { svg.segment((end.x - 4, end.y), (end.x + 4, end.y), css: css) }
     }
 
     /// Powers of ten inside, at most seven of them; where there are fewer than two, twice and five times them too.

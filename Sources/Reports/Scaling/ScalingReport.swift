@@ -4,7 +4,7 @@ internal import Numbers
 package import Reading
 package import ScalingLaws
 
-/// What scaling laws say of a budget, as a JSON object; `ScalingText` prints it.
+/// Answers of scaling laws to a budget, as a JSON object; `ScalingText` prints it.
 package struct ScalingReport: Encodable, Sendable {
     /// What is asked.
     package struct Question: Sendable {

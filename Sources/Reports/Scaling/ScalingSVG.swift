@@ -63,9 +63,7 @@ extension ScalingReport {
         }
         for (row, (law, _)) in drawn.enumerated() {
             let y = 434 + 18 * Double(row)
-            svg.line(
-                "<line class=\"curve s\(Self.colour(law))\" x1=\"60\" x2=\"84\" y1=\"\(SVGWriter.number(y))\" "
-                    + "y2=\"\(SVGWriter.number(y))\"/>")
+            svg.segment((60, y), (84, y), css: "curve s\(Self.colour(law))")
             svg.text(law.title, x: 90, y: y + 4, css: "")
         }
         svg.text("thick: \(Figures.general(flops, 3)) FLOPs; thin: 1/10, 1/100", x: 290, y: 456, css: "")
@@ -95,9 +93,7 @@ extension ScalingReport {
         }
         for (row, law) in PublishedLaw.all.enumerated() {
             let y = 80 + 16 * Double(row)
-            svg.line(
-                "<line class=\"curve s\(Self.colour(law))\" x1=\"572\" x2=\"592\" y1=\"\(SVGWriter.number(y - 4))\" "
-                    + "y2=\"\(SVGWriter.number(y - 4))\"/>")
+            svg.segment((572, y - 4), (592, y - 4), css: "curve s\(Self.colour(law))")
             svg.text(law.title, x: 598, y: y, css: "")
         }
         svg.text("solid: the runs that a law was fitted to; dashed: beyond them", x: 560, y: 438, css: "")

@@ -4,7 +4,7 @@ internal import Numbers
 internal import Plans
 internal import ScalingLaws
 
-/// What scaling laws say of a budget, as tables.
+/// Answers of scaling laws to a budget, as tables.
 package struct ScalingText {
     private let report: ScalingReport
     private let width: Int?

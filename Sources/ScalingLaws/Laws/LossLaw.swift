@@ -16,6 +16,15 @@ package struct LossLaw: Hashable, Codable, Sendable {
     /// β.
     package var tokenExponent: Double
 
+    /// Constants have the letters of the papers in documents.
+    private enum CodingKeys: String, CodingKey {
+        case floor = "E"
+        case parameterFactor = "A"
+        case parameterExponent = "alpha"
+        case tokenFactor = "B"
+        case tokenExponent = "beta"
+    }
+
     package init(
         floor: Double, parameterFactor: Double, parameterExponent: Double, tokenFactor: Double, tokenExponent: Double
     ) {

@@ -10,7 +10,7 @@ package struct PublishedLaw: Hashable, Sendable {
         case withoutEmbedding
     }
 
-    /// What the law says of the loss.
+    /// The loss that the law expects of a run.
     package enum Loss: Hashable, Sendable {
         case sum(LossLaw)
         case kaplan(KaplanLaw)

@@ -64,7 +64,7 @@ struct UpdatePart {
     var count: Int
     /// Whether they decay.
     var decays: Bool
-    /// What AdamW's learning rate is multiplied by; the decay of a step is not.
+    /// The factor on AdamW's learning rate; the decay of a step is not.
     var learningRateFactor = 1.0
 }
 

@@ -109,8 +109,6 @@ struct LadderFolder {
     func text(_ outcome: LadderOutcome) throws -> String { try Self.json(outcome) }
 
     private static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+        try JSONDocument.text(value) + "\n"
     }
 }

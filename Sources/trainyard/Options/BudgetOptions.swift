@@ -132,7 +132,9 @@ struct BudgetOptions: ParsableArguments {
     /// The devices that spend the limits in the stated days.
     func devices(_ limits: RunLimits, price: Double?) throws -> Int {
         if let devices { return devices.value }
-        let hours = limits.gpuMonths.map { $0 * 730 } ?? limits.cost.flatMap { cost in price.map { cost / $0 } }
+        let hours =
+            limits.gpuMonths.map { $0 * RunCosts.hoursPerMonth }
+            ?? limits.cost.flatMap { cost in price.map { cost / $0 } }
         guard let hours, let days = limits.days else {
             throw Failure.input("--cost: \(gpu ?? "the cluster") states no price; give --price")
         }
